@@ -1,0 +1,295 @@
+"""Label maps: raw mask id <-> class index <-> name <-> colour, by look-up table.
+
+A *mask* holds raw ids (Falcon's are 100 ... 10000); *labels* hold class indices 0 ... C-1 with 255 = ignore. The only
+way from one to the other is a `LabelMap`, and an id that it neither defines nor ignores is an error, never a guess.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from desertseg.errors import UserError
+
+IGNORE_INDEX = 255
+_UNKNOWN = 254  # marks an undefined id inside the look-up table; so at most 254 classes
+_ID_LIMIT = 1 << 16
+
+
+class LabelError(UserError):
+    """A mask or a label map that breaks the rules of this module."""
+
+
+@dataclass(frozen=True)
+class LabelClass:
+    """One class: its name, the raw ids that mean it (the first one is written back) and its display colour (RGB)."""
+
+    name: str
+    ids: tuple[int, ...]
+    color: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class LabelMap:
+    """A frozen label map. Class order is index order.
+
+    Args:
+        name: what messages and reports call it.
+        classes: one `LabelClass` an index, 1 to 254 of them.
+        ignore: raw ids that are read as ignore (255).
+        void: raw id written where labels are 255; it is read only if it also stands under `ignore`.
+        description: one line for people.
+
+    Raises:
+        LabelError: an id, name or colour is out of range or stands twice.
+    """
+
+    name: str
+    classes: tuple[LabelClass, ...]
+    ignore: tuple[int, ...] = ()
+    void: int = 0
+    description: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.classes) < _UNKNOWN:
+            raise LabelError(f"label map '{self.name}' has {len(self.classes)} classes; it needs 1 to {_UNKNOWN - 1}")
+        self._refuse_repeats("class name", [c.name for c in self.classes])
+        self._refuse_repeats("raw id", [*(i for c in self.classes for i in c.ids), *self.ignore])
+        for c in self.classes:
+            if not c.ids:
+                raise LabelError(f"label map '{self.name}': class '{c.name}' has no raw id; give it `ids = [..]`")
+            if len(c.color) != 3 or not all(0 <= v <= 255 for v in c.color):
+                raise LabelError(f"label map '{self.name}': colour {c.color} of '{c.name}' is not three values in 0..255")
+        for raw in (*(i for c in self.classes for i in c.ids), *self.ignore, self.void):
+            if not 0 <= raw < _ID_LIMIT:
+                raise LabelError(f"label map '{self.name}': raw id {raw} does not fit 16 bits (0..{_ID_LIMIT - 1})")
+        if any(self.void in c.ids for c in self.classes):
+            raise LabelError(f"label map '{self.name}': void id {self.void} is a class's id; choose one that is free")
+
+    def _refuse_repeats(self, what: str, values: list) -> None:
+        repeats = sorted({v for v in values if values.count(v) > 1})
+        if repeats:
+            raise LabelError(f"label map '{self.name}': {what} {repeats[0]!r} stands more than once; keep one of them")
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.classes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.classes)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The raw id that `decode` writes for each index."""
+        return tuple(c.ids[0] for c in self.classes)
+
+    @cached_property
+    def colors(self) -> np.ndarray:
+        """uint8 (C, 3) RGB, read-only."""
+        colors = np.array([c.color for c in self.classes], np.uint8)
+        colors.setflags(write=False)
+        return colors
+
+    @cached_property
+    def _encode_table(self) -> np.ndarray:
+        table = np.full(_ID_LIMIT, _UNKNOWN, np.uint8)
+        table[list(self.ignore)] = IGNORE_INDEX
+        for index, c in enumerate(self.classes):
+            table[list(c.ids)] = index
+        return table
+
+    @cached_property
+    def _decode_table(self) -> np.ndarray:
+        table = np.full(256, self.void, np.uint16)
+        table[: self.num_classes] = self.ids
+        return table
+
+    @cached_property
+    def _color_table(self) -> np.ndarray:
+        table = np.zeros((256, 3), np.uint8)
+        table[: self.num_classes] = self.colors
+        return table
+
+    def knows(self, ids: np.ndarray) -> bool:
+        """Whether every raw id in `ids` (integer array) is defined or ignored."""
+        ids = np.asarray(ids)
+        in_range = (ids >= 0) & (ids < _ID_LIMIT)
+        return bool(in_range.all()) and not bool((self._encode_table[ids] == _UNKNOWN).any())
+
+    def encode(self, mask: np.ndarray, source: str = "mask") -> np.ndarray:
+        """Return the labels of a mask: uint8, same shape, class indices with 255 = ignore.
+
+        Args:
+            mask: integer array of raw ids, any shape.
+            source: what an error calls it, usually `mask w0000009.png`.
+
+        Raises:
+            LabelError: an id that the map neither defines nor ignores; the message names it, its pixel count and,
+                where it is recognised, the cause.
+        """
+        mask = np.asarray(mask)
+        if mask.dtype.kind not in "ui":
+            raise LabelError(f"{source} holds {mask.dtype} values; raw ids are integers, so read the file unchanged")
+        if mask.dtype not in (np.uint8, np.uint16) and mask.size and not 0 <= mask.min() <= mask.max() < _ID_LIMIT:
+            raise LabelError(f"{source} holds ids {mask.min()}..{mask.max()}; raw ids lie in 0..{_ID_LIMIT - 1}")
+        labels = self._encode_table.take(mask)
+        if (labels == _UNKNOWN).any():
+            raise LabelError(self._explain_unknown(mask, labels == _UNKNOWN, source))
+        return labels
+
+    def encode_colors(self, rgb: np.ndarray, source: str = "mask") -> np.ndarray:
+        """Return the labels of a colour-coded mask: uint8 (H, W), by exact match with the classes' colours.
+
+        Args:
+            rgb: uint8 (H, W, 3). Black (0, 0, 0) is ignore where no class has that colour and the map ignores its void id.
+
+        Raises:
+            LabelError: a colour that no class has, or two classes of one colour.
+        """
+        self._refuse_repeats("colour", [c.color for c in self.classes])
+        keys, table = _pack(self.colors), list(range(self.num_classes))
+        if self.void in self.ignore and 0 not in keys:
+            keys, table = np.append(keys, 0), [*table, IGNORE_INDEX]
+        order = np.argsort(keys)
+        packed = _pack(rgb)
+        position = np.searchsorted(keys, packed, sorter=order).clip(max=len(keys) - 1)
+        found = order[position]
+        unknown = keys[found] != packed
+        if unknown.any():
+            key = int(packed[unknown][0])
+            color = (key >> 16, key >> 8 & 255, key & 255)
+            raise LabelError(
+                f"{source} holds colour {color} ({int((packed == key).sum()):,} pixels), which no class of label map "
+                f"'{self.name}' has; use the label map whose colours these are"
+            )
+        return np.array(table, np.uint8)[found]
+
+    def decode(self, labels: np.ndarray) -> np.ndarray:
+        """Return the mask of labels: uint16 raw ids, same shape; 255 becomes the void id.
+
+        Raises:
+            LabelError: an index that is neither a class nor 255.
+        """
+        labels = self._checked(labels)
+        return self._decode_table[labels]
+
+    def colorize(self, labels: np.ndarray) -> np.ndarray:
+        """Return the colours of labels: uint8 (..., 3) RGB; 255 becomes black.
+
+        Raises:
+            LabelError: an index that is neither a class nor 255.
+        """
+        return self._color_table[self._checked(labels)]
+
+    def _checked(self, labels: np.ndarray) -> np.ndarray:
+        labels = np.asarray(labels)
+        bad = (labels >= self.num_classes) & (labels != IGNORE_INDEX) | (labels < 0)
+        if bad.any():
+            raise LabelError(
+                f"labels hold index {labels[bad][0]}; label map '{self.name}' has 0..{self.num_classes - 1} and "
+                f"{IGNORE_INDEX} for ignore"
+            )
+        return labels
+
+    def _explain_unknown(self, mask: np.ndarray, unknown: np.ndarray, source: str) -> str:
+        ids, counts = np.unique(mask[unknown], return_counts=True)
+        worst = int(np.argmax(counts))
+        more = f" and {len(ids) - 1} more unknown ids" if len(ids) > 1 else ""
+        found = f"{source} holds id {ids[worst]} ({counts[worst]:,} pixels){more}, which label map '{self.name}' "
+        cause = self._recognise_damage(np.unique(mask))
+        if cause:
+            return f"{found}does not define: {cause}"
+        others = [n for n in available_labels() if n != self.name and load_labels(n).knows(np.unique(mask))]
+        use = f"use --labels {others[0]}, or " if others else "use the label map of this data set, or "
+        return f"{found}does not define; {use}list {ids[worst]} under ignore"
+
+    def _recognise_damage(self, found: np.ndarray) -> str | None:
+        """Name the cause where the values are what a known mistake makes of this map's ids."""
+        ids = np.array([i for c in self.classes for i in c.ids])
+        if ids.max() > 255 and found.max() <= 255:
+            damages = {"the high byte kept": ids >> 8, "clipped at 255": ids.clip(max=255), "the low byte kept": ids & 255}
+            for how, values in damages.items():
+                if np.isin(found, values).all():
+                    return (
+                        f"its values look like 16-bit ids read as 8 bit ({how}), and the ids are lost; take the original "
+                        "16-bit mask, and read it unchanged (cv2.IMREAD_UNCHANGED, tf.io.decode_png(dtype=tf.uint16))"
+                    )
+        if found.max() < self.num_classes:
+            return "its values look like class indices, not raw ids; export the mask with its raw ids"
+        return None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists, numbers and strings: the layout of the TOML files and of a saved model's config."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "ignore": list(self.ignore),
+            "void": self.void,
+            "classes": [{"name": c.name, "ids": list(c.ids), "color": list(c.color)} for c in self.classes],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], source: str = "label map") -> LabelMap:
+        """Return the map that `to_dict` described.
+
+        Raises:
+            LabelError: a key is missing, unknown or of the wrong type; the message names `source`.
+        """
+        unknown = set(data) - {"name", "description", "ignore", "void", "classes"}
+        if unknown:
+            raise LabelError(f"{source}: unknown key {sorted(unknown)[0]!r}; keys are name, description, ignore, void, classes")
+        try:
+            classes = tuple(
+                LabelClass(str(c["name"]), tuple(int(i) for i in c["ids"]), tuple(int(v) for v in c["color"]))  # type: ignore[arg-type]
+                for c in data["classes"]
+            )
+            ignore = tuple(int(i) for i in data.get("ignore", ()))
+            return cls(str(data["name"]), classes, ignore, int(data.get("void", 0)), str(data.get("description", "")))
+        except KeyError as error:
+            raise LabelError(f"{source}: key {error} is missing; a class needs name, ids and color") from error
+        except (TypeError, AttributeError) as error:
+            raise LabelError(f"{source}: {error}; see the shipped label maps for the layout") from error
+
+
+def _pack(rgb: np.ndarray) -> np.ndarray:
+    """Return RGB as one int32 a pixel."""
+    rgb = np.asarray(rgb).astype(np.int32)
+    return rgb[..., 0] << 16 | rgb[..., 1] << 8 | rgb[..., 2]
+
+
+def available_labels() -> list[str]:
+    """Return the names of the shipped label maps, sorted."""
+    folder = resources.files("desertseg") / "labelsets"
+    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+
+
+def load_labels(labels: str | Path | LabelMap) -> LabelMap:
+    """Return a label map from a shipped name ("falcon"), the path of a TOML file, or itself.
+
+    Raises:
+        LabelError: no such name or file, or a file that is not a label map.
+    """
+    if isinstance(labels, LabelMap):
+        return labels
+    path: Any = Path(labels)
+    if path.suffix != ".toml":
+        if str(labels) not in available_labels():
+            raise LabelError(
+                f"no label map '{labels}'; shipped are {', '.join(available_labels())}, or give the path of a .toml file"
+            )
+        path = resources.files("desertseg") / "labelsets" / f"{labels}.toml"
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise LabelError(f"label map {labels} does not exist; shipped are {', '.join(available_labels())}") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise LabelError(f"label map {labels} cannot be read as TOML: {error}") from error
+    return LabelMap.from_dict(data, source=str(labels))
