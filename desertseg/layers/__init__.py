@@ -1,0 +1,31 @@
+"""Keras layers in the form that the backend runs fast, with the weights of the plain Keras layer.
+
+On JAX (XLA) some convolutions and their gradients are slow in their plain form and are written in another one; on
+TensorFlow the plain operation is fast and is used. Names and shapes of weights do not depend on it, so a model saved
+on one backend loads on the other.
+"""
+
+from desertseg.backend import default_backend
+
+default_backend()
+
+from desertseg.layers.aspp import aspp  # noqa: E402
+from desertseg.layers.block import conv_norm  # noqa: E402
+from desertseg.layers.convolution import Convolution  # noqa: E402
+from desertseg.layers.depthwise import DepthwiseConvolution  # noqa: E402
+from desertseg.layers.normalization import BatchNormalization  # noqa: E402
+from desertseg.layers.pooling import ImagePooling, MaxPooling  # noqa: E402
+from desertseg.layers.resize import BroadcastLike, ResizeLike, resize_bilinear  # noqa: E402
+
+__all__ = [
+    "BatchNormalization",
+    "BroadcastLike",
+    "Convolution",
+    "DepthwiseConvolution",
+    "ImagePooling",
+    "MaxPooling",
+    "ResizeLike",
+    "aspp",
+    "conv_norm",
+    "resize_bilinear",
+]
