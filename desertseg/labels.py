@@ -66,7 +66,7 @@ class LabelMap:
             if not c.ids:
                 raise LabelError(f"label map '{self.name}': class '{c.name}' has no raw id; give it `ids = [..]`")
             if len(c.color) != 3 or not all(0 <= v <= 255 for v in c.color):
-                raise LabelError(f"label map '{self.name}': colour {c.color} of '{c.name}' is not three values in 0..255")
+                raise LabelError(f"label map '{self.name}': '{c.name}' has colour {c.color}; give three in 0..255")
         for raw in (*(i for c in self.classes for i in c.ids), *self.ignore, self.void):
             if not 0 <= raw < _ID_LIMIT:
                 raise LabelError(f"label map '{self.name}': raw id {raw} does not fit 16 bits (0..{_ID_LIMIT - 1})")
@@ -149,7 +149,7 @@ class LabelMap:
         """Return the labels of a colour-coded mask: uint8 (H, W), by exact match with the classes' colours.
 
         Args:
-            rgb: uint8 (H, W, 3). Black (0, 0, 0) is ignore where no class has that colour and the map ignores its void id.
+            rgb: uint8 (H, W, 3). Black is ignore if no class has that colour and the map ignores its void id.
 
         Raises:
             LabelError: a colour that no class has, or two classes of one colour.
@@ -215,12 +215,16 @@ class LabelMap:
         """Name the cause where the values are what a known mistake makes of this map's ids."""
         ids = np.array([i for c in self.classes for i in c.ids])
         if ids.max() > 255 and found.max() <= 255:
-            damages = {"the high byte kept": ids >> 8, "clipped at 255": ids.clip(max=255), "the low byte kept": ids & 255}
+            damages = {
+                "the high byte kept": ids >> 8,
+                "clipped at 255": ids.clip(max=255),
+                "the low byte kept": ids & 255,
+            }
             for how, values in damages.items():
                 if np.isin(found, values).all():
                     return (
-                        f"its values look like 16-bit ids read as 8 bit ({how}), and the ids are lost; take the original "
-                        "16-bit mask, and read it unchanged (cv2.IMREAD_UNCHANGED, tf.io.decode_png(dtype=tf.uint16))"
+                        f"its values look like 16-bit ids read as 8 bit ({how}), so the ids are lost; take the "
+                        "original 16-bit mask and read it unchanged (cv2.IMREAD_UNCHANGED, tf.io.decode_png(dtype=tf.uint16))"
                     )
         if found.max() < self.num_classes:
             return "its values look like class indices, not raw ids; export the mask with its raw ids"
@@ -245,7 +249,9 @@ class LabelMap:
         """
         unknown = set(data) - {"name", "description", "ignore", "void", "classes"}
         if unknown:
-            raise LabelError(f"{source}: unknown key {sorted(unknown)[0]!r}; keys are name, description, ignore, void, classes")
+            raise LabelError(
+                f"{source}: unknown key {sorted(unknown)[0]!r}; keys are name, description, ignore, void, classes"
+            )
         try:
             classes = tuple(
                 LabelClass(str(c["name"]), tuple(int(i) for i in c["ids"]), tuple(int(v) for v in c["color"]))  # type: ignore[arg-type]
@@ -283,7 +289,7 @@ def load_labels(labels: str | Path | LabelMap) -> LabelMap:
     if path.suffix != ".toml":
         if str(labels) not in available_labels():
             raise LabelError(
-                f"no label map '{labels}'; shipped are {', '.join(available_labels())}, or give the path of a .toml file"
+                f"no label map '{labels}'; shipped are {', '.join(available_labels())}, or give a TOML file"
             )
         path = resources.files("desertseg") / "labelsets" / f"{labels}.toml"
     try:

@@ -1,0 +1,27 @@
+"""A recipe in, a run folder out: fit, evaluate, predict."""
+
+from desertseg.backend import default_backend
+
+default_backend()
+
+from desertseg.engine.checkpoint import load_segmenter  # noqa: E402
+from desertseg.engine.demo import Demo, run_demo  # noqa: E402
+from desertseg.engine.evaluate import Evaluation, evaluate  # noqa: E402
+from desertseg.engine.fit import Run, fit  # noqa: E402
+from desertseg.engine.predict import Predictions, predict  # noqa: E402
+from desertseg.engine.recipe import Recipe, RecipeError, load_recipe  # noqa: E402
+
+__all__ = [
+    "Demo",
+    "Evaluation",
+    "Predictions",
+    "Recipe",
+    "RecipeError",
+    "Run",
+    "evaluate",
+    "fit",
+    "load_recipe",
+    "load_segmenter",
+    "predict",
+    "run_demo",
+]

@@ -1,0 +1,57 @@
+# `make demo` and `make test` are all that a clean clone needs: each makes .venv by itself.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+THREADS ?= 2
+# What depends on the backend is tested on both; the rest once.
+KERAS_TESTS := tests/augment tests/engine tests/layers tests/losses tests/metrics tests/models tests/examples
+
+export TF_CPP_MIN_LOG_LEVEL := 2
+
+.PHONY: venv demo test lint parity slow clean
+
+venv: $(VENV)/.base
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "desertseg needs Python >= 3.11; $(PYTHON) is older: make PYTHON=python3.11 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	touch $@
+
+$(VENV)/.base: $(VENV)/.python setup.cfg pyproject.toml
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.python setup.cfg pyproject.toml
+	$(BIN)/pip install --quiet --editable '.[test]'
+	touch $(VENV)/.base $@
+
+$(VENV)/.parity: $(VENV)/.test
+	$(BIN)/pip install --quiet '.[parity]'
+	$(BIN)/pip install --quiet --no-deps torchvision==0.26.0 timm==1.0.28 segmentation-models-pytorch==0.5.0
+	$(BIN)/pip install --quiet --editable . --no-deps
+	touch $@
+
+demo: $(VENV)/.base
+	$(BIN)/desertseg demo --out demo --overwrite
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: $(VENV)/.test
+	KERAS_BACKEND=jax $(BIN)/pytest -n $(THREADS) tests
+	KERAS_BACKEND=tensorflow $(BIN)/pytest -n $(THREADS) $(KERAS_TESTS)
+
+parity: $(VENV)/.parity
+	KERAS_BACKEND=jax $(BIN)/pytest -m parity tests/parity
+	KERAS_BACKEND=tensorflow $(BIN)/pytest -m parity tests/parity
+
+slow: $(VENV)/.test
+	KERAS_BACKEND=jax $(BIN)/pytest -m slow tests
+
+clean:
+	rm -rf $(VENV) build *.egg-info demo

@@ -1,0 +1,1 @@
+"""The command line: click alone; every command parses, calls one engine function and prints."""

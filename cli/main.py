@@ -1,0 +1,70 @@
+"""The group `desertseg`: it finds its commands by name and imports one only when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from desertseg import __version__
+from desertseg.errors import UserError
+
+_COMMANDS = {
+    "fit": "Train a model on a folder of frames and masks.",
+    "evaluate": "Score a model on a split, with tables and pictures.",
+    "predict": "Label frames: raw-id masks, colours, overlays.",
+    "synth": "Draw a procedural desert in Falcon's format.",
+    "demo": "Walk the whole road in minutes, with no data.",
+}
+
+
+class _Group(click.Group):
+    """Lists the commands without importing them, and turns a `UserError` into one line and exit code 2."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        return getattr(import_module(f"desertseg.cli.{name}"), name)
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except UserError as error:
+            raise SystemExit(_fail(str(error))) from error
+
+
+def _fail(message: str) -> int:
+    click.echo(f"desertseg: {message}", err=True)
+    return 2
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="desertseg")
+def group() -> None:
+    """Label every pixel of an off-road desert frame.
+
+    \b
+    Start with no data:       desertseg demo --out demo
+    Train on your own:        desertseg fit --data DIR --out runs/a
+    Score it:                 desertseg evaluate --model runs/a/best.keras --data DIR --split val
+    Use it:                   desertseg predict --model runs/a/best.keras FRAMES... --out predictions
+    """
+
+
+def main() -> None:
+    """Run the command line."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's banner is no news to a user
+    try:
+        group()
+    except KeyboardInterrupt:
+        click.echo("desertseg: stopped by Ctrl-C", err=True)
+        sys.exit(130)

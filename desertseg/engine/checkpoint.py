@@ -1,0 +1,50 @@
+"""Model files: written whole or not at all, and read with a sentence when they are no such file."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import keras
+
+from desertseg.errors import UserError
+from desertseg.files import replacing
+from desertseg.models import Segmenter
+
+
+def save_segmenter(segmenter: Segmenter, path: str | Path) -> None:
+    """Write a segmenter as one `.keras` file, atomically."""
+    with replacing(path) as temporary:
+        segmenter.save(temporary)
+
+
+def load_segmenter(model: str | Path | Segmenter) -> Segmenter:
+    """Return the segmenter in a `.keras` file; one that is already loaded is returned as it is.
+
+    Raises:
+        UserError: no such file, or a file that holds no `Segmenter`.
+    """
+    if isinstance(model, Segmenter):
+        return model
+    path = Path(model)
+    if not path.is_file():
+        raise UserError(f"model {path} does not exist; `desertseg fit` writes one as best.keras in its run folder")
+    if not zipfile.is_zipfile(path):
+        raise UserError(
+            f"model {path} is not a .keras file, or is cut off; give the best.keras that `desertseg fit` wrote"
+        )
+    try:
+        loaded = keras.saving.load_model(path, compile=False)
+    except (KeyError, OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"model {path} cannot be loaded: {reason}; give the best.keras that `desertseg fit` wrote"
+        ) from error
+    if not isinstance(loaded, Segmenter):
+        raise UserError(f"model {path} holds a {type(loaded).__name__}, not a desertseg Segmenter; give a best.keras")
+    return loaded
+
+
+def fitting(segmenter: Segmenter) -> str:
+    """Return how frames were fitted into the training size, "letterbox" unless the recipe says otherwise."""
+    return (segmenter.recipe or {}).get("data", {}).get("resize", "letterbox")

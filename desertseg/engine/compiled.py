@@ -1,0 +1,42 @@
+"""Compiling a function that reads a model's variables, on either backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+
+def compile_function(model: keras.Model, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `function` compiled; a call returns device arrays without waiting for them.
+
+    The variables of `model` are arguments of the compiled program, not constants in it, so one compilation serves a
+    model that goes on training. `function` takes arrays, reads the model and changes nothing.
+    """
+    if keras.backend.backend() == "jax":
+        import jax
+
+        @jax.jit
+        def run(values: list[Any], *arrays: Any) -> Any:
+            with keras.StatelessScope(state_mapping=list(zip(model.variables, values, strict=True))):
+                return function(*arrays)
+
+        return lambda *arrays: run([v.value for v in model.variables], *arrays)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function)
+    return function
+
+
+def device_name() -> str:
+    """Return the device that the backend computes on, such as "cpu" or "NVIDIA H200"."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.devices()[0].device_kind
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "gpu") if gpus else "cpu"
