@@ -1,0 +1,34 @@
+"""Folders and files -> batches, in numpy and OpenCV; no Keras here, and TensorFlow only in `format="tf"`."""
+
+from desertseg.data.augmentation import Augmentation
+from desertseg.data.batches import count_batches, load_dataset
+from desertseg.data.errors import DataError
+from desertseg.data.evaluation import EvaluationBatch, load_evaluation
+from desertseg.data.folders import Frame, find_frames, find_images
+from desertseg.data.letterbox import Box, fit_box, letterbox, letterbox_labels, resize_image, resize_labels
+from desertseg.data.read import image_size, read_image, read_mask, read_pair, write_png
+from desertseg.data.source import BatchSource
+
+__all__ = [
+    "Augmentation",
+    "BatchSource",
+    "Box",
+    "DataError",
+    "EvaluationBatch",
+    "Frame",
+    "count_batches",
+    "find_frames",
+    "find_images",
+    "fit_box",
+    "image_size",
+    "letterbox",
+    "letterbox_labels",
+    "load_dataset",
+    "load_evaluation",
+    "read_image",
+    "read_mask",
+    "read_pair",
+    "resize_image",
+    "resize_labels",
+    "write_png",
+]

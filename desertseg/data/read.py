@@ -1,0 +1,189 @@
+"""Decode one image, one mask or both, or say in one line what is wrong with the file.
+
+OpenCV decodes, from bytes, because from a file it would hand back half a JPEG without a word. Pillow reads what OpenCV
+cannot: the indices of a palette, and the size of an image without its pixels.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from desertseg.data import png
+from desertseg.data.errors import DataError
+from desertseg.data.png import write_png
+from desertseg.labels import LabelError, LabelMap
+
+__all__ = ["IMAGE_SUFFIXES", "DataError", "image_size", "read_image", "read_mask", "read_pair", "write_png"]
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+_EXIF_ORIENTATION = 0x0112
+_TRANSPOSED = frozenset({5, 6, 7, 8})  # orientations that swap height and width
+_COPY_AGAIN = "copy it again from where it came"
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Return an image: uint8 RGB (H, W, 3), upright by its EXIF orientation.
+
+    Gray becomes three equal channels, alpha is dropped, palettes are looked up, and of 16 bits the upper 8 are kept.
+
+    Args:
+        path: PNG, JPEG, BMP, TIFF or WebP.
+
+    Raises:
+        DataError: no such file, or one that is empty, cut off, damaged or not an image.
+    """
+    return _decode(_read_bytes(path, "image"), path, "image", cv2.IMREAD_COLOR_RGB)
+
+
+def read_mask(path: str | Path, labels: LabelMap) -> np.ndarray:
+    """Return the labels of a mask file: uint8 (H, W), class indices with 255 = ignore.
+
+    - Grayscale, 8 or 16 bits (or 1, 2, 4, as stored): the samples are raw ids. So are they where a file has three
+      channels that are all equal.
+    - Indexed PNG: the palette's indices are raw ids if `labels` knows them all; otherwise its colours are the classes'.
+    - RGB: the colours are the classes' colours.
+
+    Args:
+        path: PNG, BMP or TIFF; a JPEG is refused, because its compression changes ids.
+        labels: the label map that knows the ids or colours.
+
+    Raises:
+        DataError: no such file, or one that is empty, cut off, damaged or not a mask.
+        LabelError: an id or a colour that `labels` does not know.
+    """
+    data, source = _read_bytes(path, "mask"), f"mask {path}"
+    if data.startswith(b"\xff\xd8"):
+        raise DataError(f"{source} is a JPEG, whose compression changes raw ids; give the original PNG")
+    if data.startswith(png.SIGNATURE):
+        _refuse_damaged_png(data, source)
+        header = png.read_header(data)
+        if header.is_palette:
+            return _encode_palette(data, labels, source)
+        pixels = _decode(data, path, "mask", cv2.IMREAD_UNCHANGED)
+        if header.depth < 8:  # libpng has spread the samples over 0..255
+            pixels //= 255 // (2**header.depth - 1)
+    else:
+        pixels = _decode(data, path, "mask", cv2.IMREAD_UNCHANGED)
+    return _encode_pixels(pixels, labels, source)
+
+
+def read_pair(image: str | Path, mask: str | Path, labels: LabelMap) -> tuple[np.ndarray, np.ndarray]:
+    """Return an image and the labels of its mask, as `read_image` and `read_mask` do, of one and the same size.
+
+    Raises:
+        DataError: what those two raise, or two sizes.
+        LabelError: as in `read_mask`.
+    """
+    pixels, indices = read_image(image), read_mask(mask, labels)
+    if pixels.shape[:2] != indices.shape:
+        raise DataError(
+            f"mask {mask} is {indices.shape[1]}x{indices.shape[0]} pixels, but its image {image} is "
+            f"{pixels.shape[1]}x{pixels.shape[0]}; a mask has its image's size, so give the pair that belongs together"
+        )
+    return pixels, indices
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Return (height, width) of what `read_image` would return, from the file's header alone.
+
+    Raises:
+        DataError: no such file, or not an image.
+    """
+    from PIL import Image  # a tenth of a second that most users of this module do not need
+
+    try:
+        with Image.open(path) as image:
+            # Of a PNG without EXIF at its head, Pillow's getexif() would decode the pixels.
+            has_exif = image.format != "PNG" or "exif" in image.info
+            orientation = image.getexif().get(_EXIF_ORIENTATION, 1) if has_exif else 1
+            width, height = image.size
+    except Exception as error:
+        raise _explain_undecodable(_read_bytes(path, "image"), f"image {path}") from error
+    return (width, height) if orientation in _TRANSPOSED else (height, width)
+
+
+def _read_bytes(path: str | Path, what: str) -> bytes:
+    try:
+        data = Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{what} {path} does not exist; check the path") from error
+    except OSError as error:
+        raise DataError(
+            f"{what} {path} cannot be read: {error.strerror}; check that it is a file and yours to read"
+        ) from error
+    if not data:
+        raise DataError(f"{what} {path} is empty (0 bytes); {_COPY_AGAIN}")
+    return data
+
+
+def _decode(data: bytes, path: str | Path, what: str, flags: int) -> np.ndarray:
+    source = f"{what} {path}"
+    if what == "image" and data.startswith(png.SIGNATURE):  # a mask's has been checked
+        _refuse_damaged_png(data, source)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise _explain_undecodable(data, source)
+    return pixels
+
+
+def _refuse_damaged_png(data: bytes, source: str) -> None:
+    damage = png.find_damage(data)
+    if damage:
+        raise DataError(f"{source} is {damage}; {_COPY_AGAIN}")
+
+
+def _explain_undecodable(data: bytes, source: str) -> DataError:
+    """Return the error for bytes that no decoder took."""
+    if data.startswith(png.SIGNATURE):
+        damage = png.find_damage(data) or "damaged: its pixels do not decode"
+        return DataError(f"{source} is {damage}; {_COPY_AGAIN}")
+    if data.startswith(b"\xff\xd8"):
+        if b"\xff\xd9" not in data[-64:]:
+            return DataError(f"{source} is cut off after {len(data):,} bytes; {_COPY_AGAIN}")
+        return DataError(f"{source} is damaged: its pixels do not decode; {_COPY_AGAIN}")
+    if data.startswith(b"version https://git-lfs"):
+        return DataError(f"{source} is a Git LFS pointer, not the image itself; run `git lfs pull`")
+    begins = bytes(data[:12])
+    return DataError(f"{source} is not an image that can be read (it begins with {begins!r}); give PNG or JPEG")
+
+
+def _encode_pixels(pixels: np.ndarray, labels: LabelMap, source: str) -> np.ndarray:
+    if pixels.ndim == 2:
+        return labels.encode(pixels, source)
+    blue, green, red = (pixels[..., i] for i in range(3))
+    if np.array_equal(blue, green) and np.array_equal(green, red):
+        return labels.encode(np.ascontiguousarray(red), source)
+    if pixels.dtype != np.uint8:
+        raise DataError(f"{source} is a colour image of {pixels.dtype}; give raw ids in one channel, or 8-bit colours")
+    return labels.encode_colors(pixels[..., 2::-1], source)
+
+
+def _encode_palette(data: bytes, labels: LabelMap, source: str) -> np.ndarray:
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            indices = np.asarray(image)
+            palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    except Exception as error:
+        raise _explain_undecodable(data, source) from error
+    used = np.unique(indices)
+    if labels.knows(used):
+        return labels.encode(indices, source)
+    if used[-1] >= len(palette):
+        raise DataError(f"{source} uses index {used[-1]} of a palette of {len(palette)} colours; export it again")
+    try:
+        return labels.encode_colors(palette[indices], source)
+    except LabelError as error:
+        unknown = next(int(i) for i in used if not labels.knows(i))
+        raise LabelError(
+            f"{source} is an indexed PNG, but its index {unknown} is no raw id of label map '{labels.name}', nor are "
+            f"its colours the classes': {error}"
+        ) from error
