@@ -1,0 +1,193 @@
+"""Scores from one confusion matrix of int64 pixel counts: rows are the truth, columns the prediction. NumPy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from desertseg.errors import UserError
+from desertseg.labels import IGNORE_INDEX
+
+
+class MetricError(UserError):
+    """Labels, predictions or counts from which no true score can be computed."""
+
+
+def count_confusion_numpy(
+    labels: np.ndarray, predictions: np.ndarray, num_classes: int, ignore_index: int = IGNORE_INDEX
+) -> np.ndarray:
+    """Return the confusion matrix, int64 (C, C): rows truth, columns prediction, ignored pixels left out.
+
+    Args:
+        labels: integers of any shape: class indices, or `ignore_index`.
+        predictions: integers of the same shape: class indices. Under an ignored label any value goes.
+
+    Raises:
+        MetricError: shapes differ, or a value is out of range.
+    """
+    labels, predictions = np.asarray(labels), np.asarray(predictions)
+    if labels.shape != predictions.shape:
+        raise MetricError(
+            f"labels {labels.shape} and predictions {predictions.shape} differ in shape; score them at one size"
+        )
+    valid = labels != ignore_index
+    truth, predicted = labels[valid].astype(np.int64), predictions[valid].astype(np.int64)
+    for what, values in (("labels", truth), ("predictions", predicted)):
+        if values.size and not 0 <= values.min() <= values.max() < num_classes:
+            bad = values[(values < 0) | (values >= num_classes)][0]
+            raise MetricError(
+                f"{what} hold {bad}; there are the classes 0..{num_classes - 1} and {ignore_index} for ignore"
+            )
+    counts = np.bincount(truth * num_classes + predicted, minlength=num_classes**2)
+    return counts.astype(np.int64).reshape(num_classes, num_classes)
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Every score of one confusion matrix, in float64. What has no value (0 / 0) is NaN.
+
+    Args:
+        confusion: integers (C, C), rows truth, columns prediction.
+        names: C class names; None for "0" ... "C-1".
+
+    Raises:
+        MetricError: a matrix that is not square, not of integers or holds a negative count, or not one name a class.
+    """
+
+    confusion: np.ndarray
+    names: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        matrix = np.asarray(self.confusion)
+        square = matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1]
+        if not square or matrix.dtype.kind not in "ui" or (matrix < 0).any():
+            raise MetricError(f"a confusion matrix is (C, C) pixel counts; this is {matrix.dtype} {matrix.shape}")
+        names = tuple(str(n) for n in (range(len(matrix)) if self.names is None else self.names))
+        if len(names) != len(matrix):
+            raise MetricError(f"{len(names)} names for {len(matrix)} classes; give one name a class")
+        matrix = matrix.astype(np.int64)
+        matrix.setflags(write=False)
+        object.__setattr__(self, "confusion", matrix)
+        object.__setattr__(self, "names", names)
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.confusion)
+
+    @cached_property
+    def hits(self) -> np.ndarray:
+        """int64 (C,): pixels of each class that were predicted as it."""
+        return np.diag(self.confusion)
+
+    @cached_property
+    def pixels(self) -> np.ndarray:
+        """int64 (C,): pixels of each class in the truth."""
+        return self.confusion.sum(axis=1)
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """int64 (C,): pixels predicted as each class."""
+        return self.confusion.sum(axis=0)
+
+    @property
+    def present(self) -> np.ndarray:
+        """bool (C,): the classes that the truth has."""
+        return self.pixels > 0
+
+    @cached_property
+    def per_class_iou(self) -> np.ndarray:
+        """float64 (C,): hits / (truth + predicted - hits); NaN where a class is in neither truth nor prediction."""
+        return _ratio(self.hits, self.pixels + self.predicted - self.hits)
+
+    @property
+    def miou(self) -> float:
+        """Mean IoU over the classes present in the truth."""
+        return _mean(self.per_class_iou[self.present])
+
+    @property
+    def miou_all(self) -> float:
+        """Mean IoU over all C classes; one that is in neither truth nor prediction counts 0. NaN without any pixel."""
+        return _mean(np.nan_to_num(self.per_class_iou)) if self.present.any() else float("nan")
+
+    @property
+    def pixel_accuracy(self) -> float:
+        """The share of pixels predicted rightly."""
+        return float(_ratio(self.hits.sum(), self.confusion.sum()))
+
+    @cached_property
+    def per_class_accuracy(self) -> np.ndarray:
+        """float64 (C,): hits / truth (recall); NaN where the truth lacks the class."""
+        return _ratio(self.hits, self.pixels)
+
+    @property
+    def mean_accuracy(self) -> float:
+        """Mean of the per-class accuracy over the classes present in the truth."""
+        return _mean(self.per_class_accuracy[self.present])
+
+    @cached_property
+    def per_class_dice(self) -> np.ndarray:
+        """float64 (C,): 2 hits / (truth + predicted), the F1 score; NaN where a class is in neither."""
+        return _ratio(2 * self.hits, self.pixels + self.predicted)
+
+    @property
+    def dice(self) -> float:
+        """Mean Dice over the classes present in the truth."""
+        return _mean(self.per_class_dice[self.present])
+
+    @property
+    def frequency_weighted_iou(self) -> float:
+        """The IoU of the present classes, weighted by their share of the truth's pixels."""
+        weighted = self.pixels[self.present] * self.per_class_iou[self.present]
+        return float(_ratio(weighted.sum(), self.pixels.sum()))
+
+    @property
+    def definition(self) -> str:
+        """What `miou` is, in words."""
+        return f"mean IoU over the {int(self.present.sum())} classes present in the truth"
+
+    @property
+    def definition_all(self) -> str:
+        """What `miou_all` is, in words."""
+        return f"mean IoU over all {self.num_classes} classes; a class absent from truth and prediction counts 0"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain JSON values; what has no value is None."""
+        per_class = {
+            key: dict(zip(self.names or (), map(_plain, getattr(self, key)), strict=True))
+            for key in ("per_class_iou", "per_class_accuracy", "per_class_dice", "pixels")
+        }
+        keys = ("miou", "miou_all", "pixel_accuracy", "mean_accuracy", "dice", "frequency_weighted_iou")
+        return {
+            **{key: _plain(getattr(self, key)) for key in keys},
+            **per_class,
+            "definition": self.definition,
+            "definition_all": self.definition_all,
+            "confusion": self.confusion.tolist(),
+        }
+
+
+def score_confusion(confusion: np.ndarray, names: Sequence[str] | None = None) -> Scores:
+    """Return every score of a confusion matrix: integers (C, C), rows truth, columns prediction."""
+    return Scores(confusion, names)
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Return part / whole in float64, NaN where whole is 0."""
+    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
+    return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+
+
+def _mean(values: np.ndarray) -> float:
+    """Return the mean, NaN of nothing."""
+    return float(values.mean()) if values.size else float("nan")
+
+
+def _plain(value: Any) -> int | float | None:
+    """Return a Python number, None for NaN."""
+    if np.issubdtype(np.asarray(value).dtype, np.integer):
+        return int(value)
+    return None if np.isnan(value) else float(value)
