@@ -40,7 +40,7 @@ def load_dataset(
     """Return a data set's batches as a dataset that `model.fit` takes: uint8 images and labels, read ahead.
 
     One dataset streams all `epochs`, each in an order of its own, so give `fit` both numbers:
-    `model.fit(dataset, epochs=epochs, steps_per_epoch=count_batches(...))`.
+    `model.fit(dataset, epochs=epochs, steps_per_epoch=count_batches(data, batch_size))`.
 
     Args:
         data: a folder as `find_frames` knows it, or frames.
@@ -94,17 +94,26 @@ def load_dataset(
 
 
 def count_batches(
-    data: str | Path | Sequence[Frame],
-    split: str | None = "train",
-    *,
+    data: int | str | Path | Sequence[Frame],
     batch_size: int,
-    shuffle: bool | None = None,
+    *,
+    split: str | None = "train",
     drop_remainder: bool | None = None,
 ) -> int:
-    """Return the batches of one epoch of `load_dataset` with the same arguments: fit's `steps_per_epoch`."""
-    if drop_remainder is None:
-        drop_remainder = split == "train" if shuffle is None else shuffle
-    return count_steps(len(_as_frames(data, split)), batch_size, drop_remainder)
+    """Return how many batches `load_dataset` gives an epoch: fit's `steps_per_epoch`.
+
+    Args:
+        data: what `load_dataset` is given, or how many frames that is.
+        batch_size: frames in a batch.
+        split: which split of a folder.
+        drop_remainder: as `load_dataset` is given it; by default for "train" alone.
+
+    Raises:
+        DataError: there is not one batch, or no such folder or split.
+    """
+    check_at_least(1, batch_size=batch_size)
+    drop_remainder = split == "train" if drop_remainder is None else drop_remainder
+    return count_steps(data if isinstance(data, int) else len(_as_frames(data, split)), batch_size, drop_remainder)
 
 
 def _as_frames(data: str | Path | Sequence[Frame], split: str | None) -> Sequence[Frame]:

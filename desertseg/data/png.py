@@ -6,9 +6,7 @@ a sample has, and where a file is damaged. libpng would say the last on stderr, 
 
 from __future__ import annotations
 
-import os
 import struct
-import threading
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ import cv2
 import numpy as np
 
 from desertseg.data.errors import DataError
+from desertseg.files import replacing
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GRAY, _PALETTE, _GRAY_ALPHA = 0, 3, 4
@@ -69,27 +68,25 @@ def find_damage(data: bytes) -> str | None:
 
 
 def write_png(path: str | Path, array: np.ndarray) -> None:
-    """Write an array as a PNG file, whole or not at all: under a temporary name beside it, then renamed.
+    """Write an array as a PNG file, whole or not at all.
 
     Args:
-        path: the file to write; an existing one is replaced.
+        path: the file to write; an existing one is replaced, a missing folder is made.
         array: uint8 or uint16 (H, W), or uint8 RGB (H, W, 3).
 
     Raises:
         DataError: the file cannot be written there.
         TypeError: an array of another kind.
     """
-    path, array = Path(path), np.asarray(array)
+    array = np.asarray(array)
     is_gray = array.ndim == 2 and array.dtype in (np.uint8, np.uint16)
     if not is_gray and not (array.ndim == 3 and array.shape[2] == 3 and array.dtype == np.uint8):
         raise TypeError(
             f"write_png takes uint8 or uint16 (H, W), or uint8 (H, W, 3); it was given {array.dtype} {array.shape}"
         )
     _, encoded = cv2.imencode(".png", array if is_gray else cv2.cvtColor(array, cv2.COLOR_RGB2BGR))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
-        temporary.write_bytes(encoded.data)
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            temporary.write_bytes(encoded.data)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise DataError(f"{path} cannot be written: {error.strerror}; choose another folder, or free space") from error
