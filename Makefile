@@ -43,8 +43,8 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 
 test: $(VENV)/.test
-	KERAS_BACKEND=jax $(BIN)/pytest -n $(THREADS) tests
-	KERAS_BACKEND=tensorflow $(BIN)/pytest -n $(THREADS) $(KERAS_TESTS)
+	KERAS_BACKEND=jax $(BIN)/pytest -n $(THREADS) --dist loadgroup tests
+	KERAS_BACKEND=tensorflow $(BIN)/pytest -n $(THREADS) --dist loadgroup $(KERAS_TESTS)
 
 parity: $(VENV)/.parity
 	KERAS_BACKEND=jax $(BIN)/pytest -m parity tests/parity

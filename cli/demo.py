@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 from desertseg.cli.options import SizeType, backend_option, overwrite_option
+from desertseg.cli.quiet import without_banner
 
 
 @click.command()
@@ -23,7 +24,8 @@ def demo(out: str, frames: int, held_out: int, size: tuple[int, int], epochs: in
       desertseg demo
       desertseg demo --out demo_tf --backend tensorflow
     """
-    from desertseg.engine import Recipe, run_demo
+    with without_banner():
+        from desertseg.engine import Recipe, run_demo
     from desertseg.report import score_lines
 
     recipe = Recipe().with_settings(size=size, epochs=epochs, seed=seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 from desertseg.cli.options import SizeType, backend_option, overwrite_option
+from desertseg.cli.quiet import without_banner
 
 
 @click.command()
@@ -25,11 +26,12 @@ def evaluate(
       desertseg evaluate --model runs/a/best.keras --data falcon --split val
       desertseg evaluate --model runs/a/best.keras --data other_desert --split all --out scores
     """
-    from desertseg.engine import evaluate as run_evaluate
+    with without_banner():
+        from desertseg.engine import evaluate as run_evaluate
     from desertseg.report import score_lines
 
     chosen = None if split == "all" else split
     result = run_evaluate(model, data, split=chosen, out=out, size=size, batch_size=batch_size, overwrite=overwrite)
     click.echo("\n".join(score_lines(result.scores, result.labels)))
     click.echo(f"{result.frames} frames, {result.images_per_second:.1f} images/s after the first batch.")
-    click.echo(f"Wrote {result.folder}; next: desertseg predict --model {model} {data} --out predictions")
+    click.echo(f"Wrote {result.folder}; next: desertseg predict --model {model} FRAMES... --out predictions")

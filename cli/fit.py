@@ -6,23 +6,34 @@ from typing import Any
 
 import click
 from desertseg.cli.options import SizeType, backend_option, overwrite_option
+from desertseg.cli.quiet import without_banner
 
 
 @click.command()
 @click.option("--data", required=True, metavar="DIR", help="Folder with train and val frames and masks.")
 @click.option("--out", required=True, metavar="DIR", help="Run folder to make.")
 @click.option("--recipe", metavar="FILE", help="Recipe as TOML, such as a run's recipe.toml; options below change it.")
-@click.option("--labels", metavar="NAME|FILE", help="Label map: falcon, falcon7, falcon_starter or a TOML file.")
-@click.option("--model", metavar="NAME", help="Network: deeplabv3plus or deeplabv3.")
-@click.option("--backbone", metavar="NAME", help="resnet18, resnet34, resnet50 or resnet101.")
-@click.option("--output-stride", type=int, help="Input pixels a feature pixel: 8, 16 or 32.")
-@click.option("--size", type=SizeType(), help="Training size, height x width.")
-@click.option("--resize", type=click.Choice(["letterbox", "stretch"]), help="How a frame is fitted into the size.")
-@click.option("--loss", metavar="NAME", help="focal_dice, cross_entropy, focal or dice.")
-@click.option("--epochs", type=int)
-@click.option("--batch-size", type=int, help="Images a step.")
-@click.option("--lr", "learning_rate", type=float, help="Highest learning rate.")
-@click.option("--seed", type=int, help="Decides weights, order and augmentation.")
+@click.option(
+    "--labels",
+    metavar="NAME|FILE",
+    show_default="falcon",
+    help="Label map: falcon, falcon7, falcon_starter or a TOML file.",
+)
+@click.option("--model", metavar="NAME", show_default="deeplabv3plus", help="Network: deeplabv3plus or deeplabv3.")
+@click.option("--backbone", metavar="NAME", show_default="resnet18", help="resnet18, resnet34, resnet50 or resnet101.")
+@click.option("--output-stride", type=int, show_default="16", help="Input pixels a feature pixel: 8, 16 or 32.")
+@click.option("--size", type=SizeType(), show_default="192x320", help="Training size, height x width.")
+@click.option(
+    "--resize",
+    type=click.Choice(["letterbox", "stretch"]),
+    show_default="letterbox",
+    help="How a frame is fitted into the size.",
+)
+@click.option("--loss", metavar="NAME", show_default="focal_dice", help="focal_dice, cross_entropy, focal or dice.")
+@click.option("--epochs", type=int, show_default="40", help="Passes over the training frames.")
+@click.option("--batch-size", type=int, show_default="8", help="Images a step.")
+@click.option("--lr", "learning_rate", type=float, show_default="0.001", help="Highest learning rate.")
+@click.option("--seed", type=int, show_default="0", help="Decides weights, order and augmentation.")
 @click.option("--mixed-precision/--full-precision", default=None, help="Compute in bfloat16, keep float32 weights.")
 @click.option("--workers", type=int, default=0, show_default=True, help="Processes that decode; 0 decodes in threads.")
 @overwrite_option
@@ -39,8 +50,9 @@ def fit(data: str, out: str, recipe: str | None, workers: int, overwrite: bool, 
       desertseg fit --data falcon --out runs/b --backbone resnet50 --size 256x448 --epochs 60 --lr 5e-4
       desertseg fit --data falcon --out runs/c --recipe runs/b/recipe.toml --seed 1 --backend tensorflow
     """
-    from desertseg.engine import fit as run_fit
-    from desertseg.engine import load_recipe
+    with without_banner():
+        from desertseg.engine import fit as run_fit
+        from desertseg.engine import load_recipe
 
     chosen = {key: value for key, value in settings.items() if value is not None}
     run = run_fit(data, out, load_recipe(recipe) if recipe else None, overwrite=overwrite, workers=workers, **chosen)

@@ -6,6 +6,7 @@ import sys
 
 import click
 from desertseg.cli.options import SizeType, backend_option, overwrite_option
+from desertseg.cli.quiet import without_banner
 
 
 @click.command()
@@ -29,7 +30,8 @@ def predict(
       desertseg predict --model runs/a/best.keras falcon/test/Color_Images --out predictions
       desertseg predict --model runs/a/best.keras one.jpg "drive/*.png" --out predictions --backend tensorflow
     """
-    from desertseg.engine import predict as run_predict
+    with without_banner():
+        from desertseg.engine import predict as run_predict
 
     result = run_predict(model, frames, out, size=size, batch_size=batch_size, overwrite=overwrite)
     click.echo(f"{len(result.masks)} frames, {result.images_per_second:.1f} images/s after the first batch.")

@@ -46,11 +46,11 @@ if TYPE_CHECKING:
     from desertseg.data import read_mask as read_mask
     from desertseg.data.synthetic import write_dataset as write_dataset
     from desertseg.engine import Recipe as Recipe
-    from desertseg.engine import evaluate as evaluate
-    from desertseg.engine import fit as fit
     from desertseg.engine import load_recipe as load_recipe
     from desertseg.engine import load_segmenter as load_segmenter
-    from desertseg.engine import predict as predict
+    from desertseg.engine.evaluate import evaluate as evaluate
+    from desertseg.engine.fit import fit as fit
+    from desertseg.engine.predict import predict as predict
     from desertseg.errors import UserError as UserError
     from desertseg.labels import IGNORE_INDEX as IGNORE_INDEX
     from desertseg.labels import LabelClass as LabelClass

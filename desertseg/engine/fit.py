@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -73,10 +74,10 @@ def fit(
     batch_size = recipe.train.batch_size
     if len(train) < batch_size:
         raise UserError(f"{data} has {len(train)} training frames, fewer than one batch; use --batch-size {len(train)}")
-    run = RunFolder(out, overwrite=overwrite)
-    run.describe(recipe, labels, str(data))
     steps = count_batches(len(train), batch_size, drop_remainder=True)
     trainer = _build_trainer(recipe, labels, steps)
+    run = RunFolder(out, overwrite=overwrite)
+    run.describe(recipe, labels, str(data))
     batches = load_dataset(
         train,
         labels=labels,
@@ -95,7 +96,9 @@ def fit(
         keeper.say(f"{data}: {frames}, {labels.num_classes} classes ({labels.name})")
         network = f"{recipe.model.name} {recipe.model.backbone}, {trainer.segmenter.count_params():,} parameters"
         keeper.say(f"{network}; {steps} steps an epoch")
-        trainer.fit(batches, epochs=recipe.train.epochs, steps_per_epoch=steps, verbose=0, callbacks=[keeper])
+        trainer.fit(
+            batches, epochs=recipe.train.epochs, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[keeper]
+        )
     if keeper.best is None:
         raise UserError(f"{data}: no pixel of the validation masks has a class; check the masks and the label map")
     return keeper.best
@@ -103,8 +106,7 @@ def fit(
 
 def _build_trainer(recipe: Recipe, labels: LabelMap, steps: int) -> Trainer:
     """Return the compiled trainer; the seed decides every initial weight."""
-    keras.utils.set_random_seed(recipe.train.seed)
-    with _dtype_policy("mixed_bfloat16" if recipe.train.mixed_precision else "float32"):
+    with _seed(recipe.train.seed), _dtype_policy("mixed_bfloat16" if recipe.train.mixed_precision else "float32"):
         segmenter = build_segmenter(
             recipe.model.name,
             recipe.model.backbone,
@@ -121,6 +123,17 @@ def _build_trainer(recipe: Recipe, labels: LabelMap, steps: int) -> Trainer:
             jit_compile=keras.backend.backend() == "jax",  # TensorFlow's own CPU kernels beat its XLA ones by far
         )
     return trainer
+
+
+@contextmanager
+def _seed(seed: int) -> Iterator[None]:
+    """Seed what Keras draws its initialisers' seeds from; its own `set_random_seed` would import TensorFlow."""
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 @contextmanager

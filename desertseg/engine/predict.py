@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from desertseg.data import EvaluationBatch, Frame, find_images, load_evaluation, read_image, write_png
+from desertseg.data import EvaluationBatch, Frame, find_images, load_evaluation, write_png
 from desertseg.engine.checkpoint import fitting, load_segmenter
 from desertseg.engine.inference import Inference
 from desertseg.errors import UserError
@@ -86,7 +86,13 @@ def predict(
         inference = Inference(segmenter)
         started, timed = 0.0, 0
         batches = load_evaluation(
-            frames, size, batch_size=batch_size, labels=None, resize=fitting(segmenter), on_error=report
+            frames,
+            size,
+            batch_size=batch_size,
+            labels=None,
+            resize=fitting(segmenter),
+            on_error=report,
+            keep_native=True,
         )
         for number, batch in enumerate(batches):
             labels = np.asarray(inference.labels(batch.images, batch.box, batch.native_size))
@@ -116,9 +122,9 @@ class _Writer:
     def write(self, batch: EvaluationBatch, labels: np.ndarray) -> list[Path]:
         """Queue a batch, uint8 (B, Hn, Wn); returns the paths of its masks."""
         paths = []
-        for frame, frame_labels in zip(batch.frames, labels, strict=False):  # padding stands behind the frames
+        for frame, image, frame_labels in zip(batch.frames, batch.natives, labels[: batch.count], strict=True):
             paths.append(self.folder / "masks" / f"{frame.name}.png")
-            self._running.append(self._pool.submit(self._write_frame, frame, frame_labels))
+            self._running.append(self._pool.submit(self._write_frame, paths[-1].name, image, frame_labels))
         while len(self._running) > _IN_FLIGHT:
             self._running.pop(0).result()
         return paths
@@ -128,11 +134,10 @@ class _Writer:
         for running in self._running:
             running.result()
 
-    def _write_frame(self, frame: Frame, labels: np.ndarray) -> None:
-        name = f"{frame.name}.png"
+    def _write_frame(self, name: str, image: np.ndarray, labels: np.ndarray) -> None:
         write_png(self.folder / "masks" / name, self.labels.decode(labels))
         write_png(self.folder / "masks_color" / name, self.labels.colorize(labels))
-        write_png(self.folder / "overlays" / name, draw_overlay(read_image(frame.image), labels, self.labels))
+        write_png(self.folder / "overlays" / name, draw_overlay(image, labels, self.labels))
 
 
 def _refuse_same_names(images: list[Path]) -> None:

@@ -80,7 +80,7 @@ class Recipe:
     train: TrainRecipe = field(default_factory=TrainRecipe)
 
     def __post_init__(self) -> None:
-        positive = {"train.epochs": self.train.epochs, "train.batch_size": self.train.batch_size}
+        positive: dict[str, float] = {"train.epochs": self.train.epochs, "train.batch_size": self.train.batch_size}
         positive |= {"optimizer.learning_rate": self.optimizer.learning_rate, "data.size": min(self.data.size)}
         for key, value in positive.items():
             if not value > 0:

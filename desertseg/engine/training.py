@@ -35,8 +35,10 @@ class Trainer(keras.Model):
         images = resample(inputs["image"], inputs["affine"], self.size)
         return self.segmenter(images, training=training)
 
-    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, **rest: Any) -> Any:
-        return super().compute_loss(x=x, y=self._augmented(x, y), y_pred=y_pred, **rest)
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        return super().compute_loss(x, self._augmented(x, y), y_pred, sample_weight, training)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         return super().compute_metrics(x, self._augmented(x, y), y_pred, sample_weight)

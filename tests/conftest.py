@@ -1,0 +1,36 @@
+"""What several rooms' tests share: a tiny desert and one tiny trained run, made once a session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+TINY = (48, 80)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep every test that needs the trained run on one xdist worker, so that it is trained once."""
+    for item in items:
+        if "tiny_run" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("tiny_run"))
+
+
+@pytest.fixture(scope="session")
+def tiny_desert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A procedural desert in Falcon's layout: 8 training and 5 validation frames of 48x80."""
+    from desertseg.data.synthetic import write_dataset
+
+    folder = tmp_path_factory.mktemp("data") / "desert"
+    write_dataset(folder, train=8, val=5, size=TINY, seed=3)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_desert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of two epochs on the tiny desert at 32x64."""
+    from desertseg.engine import fit
+
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    fit(tiny_desert, folder, size=(32, 64), epochs=2, batch_size=4, progress=False)
+    return folder

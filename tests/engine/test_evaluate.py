@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from sklearn.metrics import confusion_matrix, jaccard_score
+
+from desertseg.data import find_frames, read_mask
+from desertseg.engine import evaluate, load_segmenter, predict
+from desertseg.errors import UserError
+from desertseg.labels import load_labels
+
+
+@pytest.fixture(scope="module")
+def evaluation(tiny_run: Path, tiny_desert: Path):
+    return evaluate(tiny_run / "best.keras", tiny_desert, progress=False)
+
+
+def test_scores_are_those_of_the_predicted_masks(evaluation, tiny_run: Path, tiny_desert: Path, tmp_path: Path) -> None:
+    """The written masks, read back with OpenCV and counted by scikit-learn, give the same matrix to the pixel."""
+    falcon = load_labels("falcon")
+    predict(tiny_run / "best.keras", tiny_desert / "val" / "Color_Images", tmp_path / "out", progress=False)
+    truth, predicted = [], []
+    for frame in find_frames(tiny_desert, "val"):
+        truth.append(cv2.imread(str(frame.mask), cv2.IMREAD_UNCHANGED).ravel())
+        predicted.append(
+            cv2.imread(str(tmp_path / "out" / "masks" / f"{frame.name}.png"), cv2.IMREAD_UNCHANGED).ravel()
+        )
+    truth, predicted = np.concatenate(truth), np.concatenate(predicted)
+    np.testing.assert_array_equal(evaluation.scores.confusion, confusion_matrix(truth, predicted, labels=falcon.ids))
+    present = np.unique(truth)
+    expected = jaccard_score(truth, predicted, labels=present, average="macro", zero_division=0)
+    assert evaluation.scores.miou == pytest.approx(expected, abs=1e-12)
+    assert evaluation.scores.pixel_accuracy == pytest.approx(np.mean(truth == predicted), abs=1e-12)
+
+
+def test_the_best_epoch_was_scored_the_same_way(evaluation, tiny_run: Path) -> None:
+    history = json.loads((tiny_run / "history.json").read_text())
+    best = max(history, key=lambda row: row["val_miou"])
+    assert evaluation.scores.miou == pytest.approx(best["val_miou"], abs=1e-12)
+
+
+def test_the_report_holds_the_numbers(evaluation, tiny_run: Path) -> None:
+    assert evaluation.folder == tiny_run / "evaluation" / "desert-val"
+    report = json.loads((evaluation.folder / "evaluation.json").read_text())
+    assert report["miou"] == evaluation.scores.miou
+    assert report["miou_all"] == evaluation.scores.miou_all
+    assert "present in the truth" in report["definition"]
+    assert list(report["per_class_iou"]) == list(load_labels("falcon").names)
+    assert np.sum(report["confusion"]) == report["pixels"] == 5 * 48 * 80
+    for name in ("confusion_matrix.png", "per_class_iou.png"):
+        assert cv2.imread(str(evaluation.folder / name)).std() > 10
+    assert len((evaluation.folder / "per_class.csv").read_text().splitlines()) == 11
+
+
+def test_batch_size_does_not_change_the_count(evaluation, tiny_run: Path, tiny_desert: Path) -> None:
+    one = evaluate(load_segmenter(tiny_run / "best.keras"), tiny_desert, batch_size=1, progress=False)
+    assert one.folder is None
+    difference = np.abs(one.scores.confusion - evaluation.scores.confusion).sum()
+    assert difference <= 4  # float32 sums in another order may turn a pixel or two whose best classes are level
+
+
+def test_another_data_set_does_not_bury_a_score(evaluation, tiny_run: Path, tiny_desert: Path, tmp_path: Path) -> None:
+    other = tmp_path / "desert"
+    other.symlink_to(tiny_desert)
+    with pytest.raises(UserError, match=r"holds the evaluation of .*; choose another --out, or --overwrite"):
+        evaluate(tiny_run / "best.keras", other, progress=False)
+    evaluate(tiny_run / "best.keras", tiny_desert, progress=False)
+
+
+def test_a_label_map_with_ignored_classes_leaves_their_pixels_out(tiny_desert: Path) -> None:
+    from desertseg.models import build_segmenter
+
+    model = build_segmenter("deeplabv3plus", "resnet18", "falcon7", (32, 64))
+    scored = evaluate(model, tiny_desert, progress=False).scores.confusion.sum()
+    masks = [read_mask(f.mask, load_labels("falcon7")) for f in find_frames(tiny_desert, "val")]
+    assert scored == sum(int((m != 255).sum()) for m in masks) < 5 * 48 * 80
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no model", b"PK\x03\x04 half a zip"])
+def test_a_file_that_is_no_model(content: bytes | None, tiny_desert: Path, tmp_path: Path) -> None:
+    path = tmp_path / "best.keras"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match="does not exist" if content is None else "is not a .keras file, or is cut off"):
+        evaluate(path, tiny_desert, progress=False)
+
+
+def test_a_keras_model_that_is_no_segmenter(tiny_desert: Path, tmp_path: Path) -> None:
+    import keras
+
+    keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "dense.keras")
+    with pytest.raises(UserError, match="holds a Sequential, not a desertseg Segmenter"):
+        evaluate(tmp_path / "dense.keras", tiny_desert, progress=False)

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import csv
+import json
+import tomllib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from desertseg.engine import Recipe, fit, load_segmenter
+from desertseg.errors import UserError
+from desertseg.labels import load_labels
+
+
+def test_a_run_leaves_its_files(tiny_run: Path) -> None:
+    names = {
+        str(p.relative_to(tiny_run)) for p in tiny_run.rglob("*") if p.is_file() and p.parent.name in ("tiny", "plots")
+    }
+    assert names == {
+        "recipe.toml", "labels.toml", "environment.json", "history.csv", "history.json", "log.txt",
+        "best.keras", "last.keras", "plots/curves.png", "plots/per_class_iou.png",
+    }  # fmt: skip
+    assert Recipe.from_dict(tomllib.loads((tiny_run / "recipe.toml").read_text())).data.size == (32, 64)
+    assert tomllib.loads((tiny_run / "labels.toml").read_text()) == load_labels("falcon").to_dict()
+    assert json.loads((tiny_run / "environment.json").read_text())["backend"] in ("jax", "tensorflow")
+    for plot in (tiny_run / "plots").iterdir():
+        assert cv2.imread(str(plot)).std() > 10
+
+
+def test_history_is_the_same_in_both_files(tiny_run: Path) -> None:
+    rows = json.loads((tiny_run / "history.json").read_text())
+    with (tiny_run / "history.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    assert [r["epoch"] for r in rows] == [1, 2]
+    for row, line in zip(rows, lines, strict=True):
+        assert set(row["val_iou"]) == set(load_labels("falcon").names)
+        assert {k: float(v) for k, v in line.items()} == {k: v for k, v in row.items() if k != "val_iou"}
+    assert rows[-1]["learning_rate"] < 1e-6 < rows[0]["learning_rate"]  # the cosine ends at zero
+
+
+def test_the_model_file_knows_everything(tiny_run: Path) -> None:
+    segmenter = load_segmenter(tiny_run / "best.keras")
+    assert segmenter.labels == load_labels("falcon")
+    assert segmenter.size == (32, 64)
+    assert Recipe.from_dict(segmenter.recipe).train.epochs == 2
+
+
+def test_training_moves_every_weight(tiny_run: Path, tiny_desert: Path) -> None:
+    import keras
+
+    from desertseg.models import build_segmenter
+
+    keras.utils.set_random_seed(0)
+    fresh = build_segmenter("deeplabv3plus", "resnet18", size=(32, 64)).weights
+    trained = load_segmenter(tiny_run / "last.keras").weights
+    still = [
+        a.path
+        for a, b in zip(trained, fresh, strict=True)
+        if "seed" not in a.path and np.array_equal(np.asarray(a.value), np.asarray(b.value))
+    ]
+    assert still == []
+
+
+@pytest.mark.slow
+def test_two_runs_of_one_seed_are_identical(tiny_desert: Path, tmp_path: Path) -> None:
+    histories = []
+    for name in ("a", "b"):
+        fit(tiny_desert, tmp_path / name, size=(32, 64), epochs=2, batch_size=4, progress=False)
+        rows = json.loads((tmp_path / name / "history.json").read_text())
+        histories.append([{k: v for k, v in r.items() if k not in ("seconds", "images_per_second")} for r in rows])
+    assert histories[0] == histories[1]
+
+
+def test_what_cannot_be_trained_is_refused_before_it_costs_anything(
+    tiny_desert: Path, tiny_run: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="not empty; choose another --out, or --overwrite"):
+        fit(tiny_desert, tiny_run, progress=False)
+    with pytest.raises(UserError, match="8 training frames, fewer than one batch; use --batch-size 8"):
+        fit(tiny_desert, tmp_path / "a", batch_size=9, progress=False)
+    with pytest.raises(UserError, match=r"loss\.name is 'dise'; it is one of focal_dice"):
+        fit(tiny_desert, tmp_path / "a", loss="dise", progress=False)
+    with pytest.raises(UserError, match=r"no backbone 'resnet19'.*did you mean 'resnet1"):
+        fit(tiny_desert, tmp_path / "b", backbone="resnet19", progress=False)
+    assert not (tmp_path / "a").exists()
+    assert not (tmp_path / "b").exists()

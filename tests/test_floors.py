@@ -1,0 +1,64 @@
+"""Imports go down only, and the heavy packages are imported where they are used."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BASE = {"errors", "files", "backend", "labels", "terminal"}
+KERAS_ROOMS = {"models", "layers", "losses", "metrics", "augment"}
+# room -> the rooms of desertseg that its modules may import; report/ reads what metrics/ counted, engine/ calls report/
+ALLOWED = {
+    **dict.fromkeys(BASE, BASE),
+    "data": BASE | {"data"},
+    **dict.fromkeys(KERAS_ROOMS, BASE | KERAS_ROOMS),
+    "report": BASE | {"metrics", "report"},
+    "engine": BASE | KERAS_ROOMS | {"data", "report", "engine"},
+    "cli": BASE | {"data", "report", "engine", "cli"},
+}
+HEAVY = {"keras", "tensorflow", "jax", "keras_hub", "torch"}
+
+
+def _modules() -> list[tuple[str, Path]]:
+    files = [
+        (p.relative_to(ROOT / "desertseg").parts[0].removesuffix(".py"), p) for p in (ROOT / "desertseg").rglob("*.py")
+    ]
+    files += [("cli", p) for p in (ROOT / "cli").rglob("*.py")]
+    return [(room, path) for room, path in files if room not in ("__init__", "labelsets")]
+
+
+def _imports(path: Path, top_level_only: bool) -> set[str]:
+    tree = ast.parse(path.read_text())
+    nodes = tree.body if top_level_only else ast.walk(tree)
+    names: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path} imports relatively"
+            names.add(node.module)
+    return names
+
+
+def test_every_room_is_known() -> None:
+    assert {room for room, _ in _modules()} == set(ALLOWED)
+
+
+@pytest.mark.parametrize(("room", "path"), _modules(), ids=lambda v: v.stem if isinstance(v, Path) else v)
+def test_imports_go_down_only(room: str, path: Path) -> None:
+    used = {name.split(".")[1] for name in _imports(path, top_level_only=False) if name.startswith("desertseg.")}
+    assert used <= ALLOWED[room]
+
+
+@pytest.mark.parametrize(("room", "path"), _modules(), ids=lambda v: v.stem if isinstance(v, Path) else v)
+def test_heavy_packages_stay_in_their_rooms(room: str, path: Path) -> None:
+    everywhere = {name.split(".")[0] for name in _imports(path, top_level_only=False)} & HEAVY
+    at_the_top = {name.split(".")[0] for name in _imports(path, top_level_only=True)} & HEAVY
+    assert at_the_top <= ({"keras"} if room in KERAS_ROOMS | {"engine"} else set())
+    if room in BASE | {"cli", "report"}:
+        assert not everywhere
+    if room == "data":
+        assert everywhere <= {"tensorflow"}
