@@ -21,6 +21,7 @@ from desertseg.errors import UserError
 IGNORE_INDEX = 255
 _UNKNOWN = 254  # marks an undefined id inside the look-up table; so at most 254 classes
 _ID_LIMIT = 1 << 16
+_CHUNK = 1 << 16  # NumPy widens indices to 8 bytes; by chunks that stays in the processor's cache
 
 
 class LabelError(UserError):
@@ -140,7 +141,12 @@ class LabelMap:
             raise LabelError(f"{source} holds {mask.dtype} values; raw ids are integers, so read the file unchanged")
         if mask.dtype not in (np.uint8, np.uint16) and mask.size and not 0 <= mask.min() <= mask.max() < _ID_LIMIT:
             raise LabelError(f"{source} holds ids {mask.min()}..{mask.max()}; raw ids lie in 0..{_ID_LIMIT - 1}")
-        labels = self._encode_table.take(mask)
+        ids, labels = mask.reshape(-1), np.empty(mask.size, np.uint8)
+        for i in range(0, mask.size, _CHUNK):
+            self._encode_table.take(
+                ids[i : i + _CHUNK], out=labels[i : i + _CHUNK], mode="wrap"
+            )  # none is out of range
+        labels = labels.reshape(mask.shape)
         if (labels == _UNKNOWN).any():
             raise LabelError(self._explain_unknown(mask, labels == _UNKNOWN, source))
         return labels
@@ -224,7 +230,7 @@ class LabelMap:
                 if np.isin(found, values).all():
                     return (
                         f"its values look like 16-bit ids read as 8 bit ({how}), so the ids are lost; take the "
-                        "original 16-bit mask and read it unchanged (cv2.IMREAD_UNCHANGED, tf.io.decode_png(dtype=tf.uint16))"
+                        "original 16-bit mask and read it unchanged (cv2.IMREAD_UNCHANGED; tf.uint16)"
                     )
         if found.max() < self.num_classes:
             return "its values look like class indices, not raw ids; export the mask with its raw ids"

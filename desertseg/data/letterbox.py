@@ -56,17 +56,26 @@ def fit_box(native_size: tuple[int, int], size: tuple[int, int], resize: str = "
     return Box((height - inner[0]) // 2, (width - inner[1]) // 2, *inner)
 
 
-def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return a uint8 image (H, W, 3) at `size` (height, width): area average where an axis shrinks, else bilinear."""
+def resize_image(image: np.ndarray, size: tuple[int, int], out: np.ndarray | None = None) -> np.ndarray:
+    """Return a uint8 image (H, W, 3) at `size` (height, width): area average where an axis shrinks, else bilinear.
+
+    Args:
+        out: written to and returned where it is given.
+    """
     height, width = size
     shrinks = height <= image.shape[0], width <= image.shape[1]
     if shrinks == (True, False):  # OpenCV's area mode is bilinear on both axes as soon as one of them grows
         image = cv2.resize(image, (image.shape[1], height), interpolation=cv2.INTER_AREA)
     elif shrinks == (False, True):
         image = cv2.resize(image, (width, image.shape[0]), interpolation=cv2.INTER_AREA)
-    if image.shape[:2] == (height, width):
+    if image.shape[:2] != (height, width):
+        return cv2.resize(
+            image, (width, height), out, interpolation=cv2.INTER_AREA if all(shrinks) else cv2.INTER_LINEAR
+        )
+    if out is None:
         return image
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if all(shrinks) else cv2.INTER_LINEAR)
+    out[:] = image
+    return out
 
 
 def resize_labels(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:

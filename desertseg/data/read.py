@@ -79,12 +79,20 @@ def read_pair(image: str | Path, mask: str | Path, labels: LabelMap) -> tuple[np
         LabelError: as in `read_mask`.
     """
     pixels, indices = read_image(image), read_mask(mask, labels)
-    if pixels.shape[:2] != indices.shape:
-        raise DataError(
-            f"mask {mask} is {indices.shape[1]}x{indices.shape[0]} pixels, but its image {image} is "
-            f"{pixels.shape[1]}x{pixels.shape[0]}; a mask has its image's size, so give the pair that belongs together"
-        )
+    check_same_size(image, pixels.shape, mask, indices.shape)
     return pixels, indices
+
+
+def check_same_size(
+    image: str | Path, image_shape: tuple[int, ...], mask: str | Path, mask_shape: tuple[int, ...]
+) -> None:
+    """Raise DataError unless an image and its mask, of shapes (H, W, ...), have one size."""
+    (height, width), (mask_height, mask_width) = image_shape[:2], mask_shape[:2]
+    if (height, width) != (mask_height, mask_width):
+        raise DataError(
+            f"mask {mask} is {mask_width}x{mask_height} pixels, but its image {image} is {width}x{height}; "
+            "give the mask that belongs to it"
+        )
 
 
 def image_size(path: str | Path) -> tuple[int, int]:

@@ -16,16 +16,8 @@ import numpy as np
 from desertseg.data.augmentation import Augmentation
 from desertseg.data.errors import DataError
 from desertseg.data.folders import Frame
-from desertseg.data.letterbox import (
-    Box,
-    check_resize,
-    fit_box,
-    letterbox,
-    letterbox_labels,
-    resize_image,
-    resize_labels,
-)
-from desertseg.data.read import image_size, read_pair
+from desertseg.data.letterbox import Box, check_resize, fit_box, resize_image, resize_labels
+from desertseg.data.read import check_same_size, image_size, read_image, read_mask
 from desertseg.labels import IGNORE_INDEX, LabelMap
 
 LOAD_FACTOR = 1.5  # frames are loaded at up to this times the training size, so that a zoomed crop stays sharp
@@ -107,17 +99,21 @@ class BatchSource(Sequence):
     def _load(self, sample: int, image_out: np.ndarray, labels_out: np.ndarray) -> Box:
         """Decode one frame into its place in the batch; return where in the canvas it lies."""
         frame = self.frames[sample]
-        image, labels = read_pair(frame.image, frame.mask, self.labels)  # type: ignore[arg-type]
-        if not self.augmentation:
-            image_out[:], box = letterbox(image, self.size, self.resize)
-            labels_out[:] = letterbox_labels(labels, self.size, self.resize)
-            return box
-        height, width = fit_load_size(labels.shape, self.size, self.resize)
-        box = Box(0, 0, height, width)
-        if (height, width) != self.load_size:
+        assert frame.mask is not None  # held since the constructor
+        image = read_image(frame.image)
+        native_size = image.shape[:2]
+        if self.augmentation:
+            box = Box(0, 0, *fit_load_size(native_size, self.size, self.resize))
+        else:
+            box = fit_box(native_size, self.size, self.resize)
+        size = box.height, box.width
+        if size != self.load_size:
             image_out[:], labels_out[:] = 0, IGNORE_INDEX
-        image_out[box.slices] = resize_image(image, (height, width))
-        labels_out[box.slices] = resize_labels(labels, (height, width))
+        resize_image(image, size, out=image_out[box.slices])
+        del image  # before the mask's memory is taken: a heap that grows and shrinks by both costs as much as decoding
+        labels = read_mask(frame.mask, self.labels)
+        check_same_size(frame.image, native_size, frame.mask, labels.shape)
+        labels_out[box.slices] = resize_labels(labels, size)
         return box
 
     @cached_property
