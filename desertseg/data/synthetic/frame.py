@@ -8,18 +8,21 @@ import cv2
 import numpy as np
 
 from desertseg.data.errors import DataError
-from desertseg.data.synthetic.domains import DOMAINS
+from desertseg.data.synthetic.domains import DOMAINS, Style
 from desertseg.data.synthetic.ground import lay_classes, paint_ground
 from desertseg.data.synthetic.noise import make_rng
 from desertseg.data.synthetic.scene import CLASS, Crowd, Scene, make_scene
 from desertseg.data.synthetic.sky import PANORAMA, SCALE, SKYLINE
-from desertseg.data.synthetic.sprites import Sprite, stamp
+from desertseg.data.synthetic.sprites import Sprite, lay_flat, stamp
 from desertseg.data.synthetic.terrain import FOCAL_X, FOCAL_Y, TILE, Camera, View, look, measure_depth, sample_height
 from desertseg.labels import load_labels
 
-_STEP = 7.3  # metres between the frames of a drive
+REGION = 1_000_000
+"""Frames after which the drives go on in another land of the same style."""
+_STEP = 13.7  # metres between the frames of a drive
 VERSION = 1  # of the drawing: grows when the same seed gives other pixels
 _IDS = np.array(load_labels("falcon").ids, np.uint16)
+_DRIFT = 0.1618034  # metres to the side for each metre ahead: the drive crosses the periodic world ever elsewhere
 _SMALL = 480  # frames narrower than this are drawn twice as large and averaged
 
 
@@ -62,7 +65,7 @@ def draw_frame(
     check_request(seed, index, domain, size)
     scenes = DOMAINS[domain].scenes
     number, position = index % len(scenes), index // len(scenes)
-    scene = make_scene(seed, domain, number)
+    scene = make_scene(seed, domain, number, index // REGION)
     rng = make_rng(seed, domain, scene.style.prefix, "frame", position)
     zoom = 2 if size[1] < _SMALL else 1
     canvas = _draw_canvas(scene, position, rng, (size[0] * zoom, size[1] * zoom))
@@ -88,7 +91,7 @@ def place_camera(scene: Scene, position: int, rng: np.random.Generator) -> Camer
     style, way = scene.style, position * _STEP
     heading = 0.30 * np.sin(way / 61) + 0.22 * np.sin(way / 23.7)
     return Camera(
-        x=(way * 0.6180339 + 14 * np.sin(way / 47) + rng.normal(0, 1.5)) % TILE,
+        x=(way * _DRIFT + 14 * np.sin(way / 47) + rng.normal(0, 1.5)) % TILE,
         z=(way + rng.normal(0, 1.0)) % TILE,
         yaw=float(np.clip(heading + rng.normal(0, 0.12), -0.7, 0.7)),
         eye=float(rng.uniform(*style.eye)),
@@ -103,15 +106,18 @@ def _draw_canvas(scene: Scene, position: int, rng: np.random.Generator, size: tu
     standing = find_objects(scene, view)
     canvas = _paint_sky(scene, camera, size)
     _paint_land(canvas, scene, view, standing, int(rng.integers(0, 960)))
-    style = scene.style
+    _stamp_objects(canvas, standing, view, scene.style)
+    return _develop(canvas, rng, scene.style.exposure)
+
+
+def _stamp_objects(canvas: np.ndarray, standing: list[Standing], view: View, style: Style) -> None:
+    height, width = canvas.shape[:2]
     haze = tuple(float(c) * 0.95 for c in style.horizon)
-    for thing in standing:
-        tall, wide = thing.tall * size[0], thing.tall * size[0] * thing.sprite.aspect * 9 / 16 * size[1] / size[0]
-        foot = thing.y * size[0] + 1
-        limit = int(view.hidden_below(thing.x, thing.depth) * size[0]) + 1
-        box = (thing.x * size[1] - wide / 2, foot - tall, wide, tall)
+    limits = (view.foot_rows(np.array([thing.depth for thing in standing]), width) * height).astype(np.int32) + 2
+    for thing, limit in zip(standing, limits, strict=True):
+        tall, wide = thing.tall * height, thing.tall * thing.sprite.aspect * 9 / 16 * width
+        box = (thing.x * width - wide / 2, thing.y * height + 1 - tall, wide, tall)
         stamp(canvas, thing.sprite, box, limit, haze, 1 - float(np.exp(-thing.depth / style.haze)))
-    return _develop(canvas, rng, style.exposure)
 
 
 def find_objects(scene: Scene, view: View) -> list[Standing]:
@@ -130,19 +136,27 @@ def _find_kind(kind: str, crowd: Crowd, scene: Scene, view: View) -> list[Standi
     depth, side = dx * sin + dz * cos, dx * cos - dz * sin
     population = crowd.population
     near = (depth > population.nearest) & (depth < population.farthest)
+    near &= depth > places[:, 2] * 2.6  # nothing fills the whole frame
     near &= np.abs(side) < depth * 0.5 / FOCAL_X + places[:, 2] * 1.5
     if not near.any():
         return []
     places, depth, side = places[near], depth[near], side[near]
-    level = sample_height(scene.world, places[None, :, 0], places[None, :, 1])[0]
+    level = _find_footing(scene, camera, places)
     x = 0.5 + FOCAL_X * side / depth
     y = camera.skyline + camera.roll * (x - 0.5) + FOCAL_Y * (view.level - level) / depth
     tall = FOCAL_Y * places[:, 2] / depth
     which = (places[:, 3] * len(crowd.sprites)).astype(int) % len(crowd.sprites)
-    return [
-        Standing(kind, crowd.sprites[which[i]], float(depth[i]), float(x[i]), float(y[i]), float(tall[i]))
-        for i in np.flatnonzero(tall > 0.004)
-    ]
+    limit = view.hidden_below(x, depth)
+    seen = np.flatnonzero((tall > 0.006) & (y - tall < limit))
+    rows = np.stack([depth, x, y, tall], 1)[seen].tolist()
+    return [Standing(kind, crowd.sprites[number], *row) for number, row in zip(which[seen], rows, strict=True)]
+
+
+def _find_footing(scene: Scene, camera: Camera, places: np.ndarray) -> np.ndarray:
+    """Return the lowest land under each object's left, middle and right, so that none hovers over a slope."""
+    step = places[:, 2:3] * np.array([-0.45, 0, 0.45], np.float32)
+    x, z = places[:, :1] + step * np.cos(camera.yaw), places[:, 1:2] - step * np.sin(camera.yaw)
+    return sample_height(scene.world, x, z).min(1)
 
 
 def _paint_sky(scene: Scene, camera: Camera, size: tuple[int, int]) -> np.ndarray:
@@ -179,21 +193,22 @@ def _cast_shadows(standing: list[Standing], sun: tuple, eye: float, size: tuple[
     height, width = size[0] // 2 + 1, size[1] // 2 + 1
     shadow = np.full((height, width), 255, np.uint8)
     right, up, ahead = sun
-    reach = min(1 / max(up, 0.2), 3.0)
+    level = float(np.hypot(right, ahead))
+    reach = min(level / max(up, 0.2), 2.5)
     for thing in standing:
-        if thing.tall < 0.012:
+        if thing.tall < (0.06 if thing.kind == "grass" else 0.025) or thing.kind == "clutter":
             continue
         tall, wide = thing.tall * height, thing.tall * thing.sprite.aspect * 9 / 16 * width
         flat = min(eye / thing.depth, 0.5)  # how much the ground plane is foreshortened there
-        tip = np.array([-right * reach * tall * width / height * 9 / 16, ahead * reach * tall * flat])
+        # The object's outline, turned to face the sun and laid on the ground away from it.
+        along = reach * tall * np.array([-right, ahead * flat]) / level
+        across = wide * np.array([ahead, right * flat]) / level
         foot = np.array([thing.x * width, thing.y * height])
-        middle = foot + tip * 0.5
-        axes = (max(1, int(wide * 0.42 + abs(tip[0]) * 0.42)), max(1, int(wide * 0.5 * flat + abs(tip[1]) * 0.5)))
-        turn = np.degrees(np.arctan2(tip[1], tip[0])) if abs(tip[0]) > abs(tip[1]) else 0.0
-        cv2.ellipse(
-            shadow, (int(middle[0]), int(middle[1])), axes, turn, 0, 360, 70 if thing.kind != "grass" else 130, -1
-        )
-    soft = max(1.0, height / 180)
+        if thing.kind != "grass":  # the dark under its edge
+            rim = max(1, int(wide * 0.45)), max(1, int(wide * 0.4 * flat))
+            cv2.ellipse(shadow, (int(foot[0]), int(foot[1])), rim, 0, 0, 360, 105, -1)
+        lay_flat(shadow, thing.sprite, foot, along, across, 0.45 if thing.kind == "grass" else 0.8)
+    soft = max(1.0, height / 200)
     return cv2.resize(cv2.GaussianBlur(shadow, (0, 0), soft), (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
 
 

@@ -10,17 +10,19 @@ from desertseg.data.synthetic.noise import draw_noise
 from desertseg.data.synthetic.objects import STONE_TILE
 from desertseg.data.synthetic.terrain import FOCAL_Y, Camera, World, sample_fields, to_world
 
-_STONE_METRES = 10.0  # side of the tile of loose stones
-_GRAIN_METRES = 5.0
+_STONE_METRES = 6.5  # side of the tile of loose stones
+_GRAIN_METRES = 3.0
 _BLADES = (540, 960)  # grid of the blade texture, stretched over the frame at every size
 
 
 def draw_blades(rng: np.random.Generator) -> np.ndarray:
-    """Return the blade texture, uint8 (540, 1920): upright streaks, each with its own height."""
-    streaks = rng.random((1024, 2048), np.float32)
-    smooth = np.asarray(cv2.GaussianBlur(streaks, (1, 31), sigmaX=0.01, sigmaY=5))
-    streaks = (smooth - smooth.mean()) / smooth.std() + 0.5 * draw_noise(rng, (1024, 2048), (64, 256), octaves=3)
-    return np.clip(128 + 70 * streaks[: _BLADES[0], : 2 * _BLADES[1]], 0, 255).astype(np.uint8)
+    """Return the blade textures, uint8 (540, 1920, 2): upright streaks for near grass, speckle for far grass."""
+    layers = []
+    for long, patchy in ((6.0, 0.5), (0.9, 0.35)):
+        smooth = np.asarray(cv2.GaussianBlur(rng.random((1024, 2048), np.float32), (1, 31), sigmaX=0.01, sigmaY=long))
+        noise = (smooth - smooth.mean()) / smooth.std() + patchy * draw_noise(rng, (1024, 2048), (128, 256), octaves=3)
+        layers.append(np.clip(128 + 62 * noise[: _BLADES[0], : 2 * _BLADES[1]], 0, 255).astype(np.uint8))
+    return np.dstack(layers)
 
 
 def lay_classes(
@@ -52,7 +54,9 @@ def lay_classes(
     x, z = to_world(camera, side, depth)
     fields = sample_fields(world, x, z)
     blades = cv2.resize(tiles["blades"][:, shift : shift + _BLADES[1]], (width, height), interpolation=cv2.INTER_AREA)
-    blade = blades[height - rows :]
+    near = np.clip(1.4 - depth * np.float32(1 / 30), 0, 1)
+    streak, speckle = cv2.split(blades[height - rows :])
+    blade = cv2.blendLinear(streak, speckle, near, 1 - near)
     # A blade shows where the ground some rows below, at its root, is grassy: so patches get tufted upper edges.
     tall = (height * FOCAL_Y * style.grass_height) / depth
     down = np.arange(rows, dtype=np.float32)[:, None] + tall * blade * np.float32(1 / 255)
@@ -60,11 +64,13 @@ def lay_classes(
     roots = cv2.remap(fields[..., 1:], across, down, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
     stone_x, stone_z = (np.mod(v, np.float32(_STONE_METRES)) * np.float32(STONE_TILE / _STONE_METRES) for v in (x, z))
     tone = cv2.remap(tiles["stones"], stone_x, stone_z, cv2.INTER_NEAREST, borderMode=cv2.BORDER_WRAP)
-    grain_x, grain_z = (v * np.float32(512 / _GRAIN_METRES) for v in (x, z))
+    turned = (x + np.float32(0.4) * z, z - np.float32(0.4) * x)  # off the axes of the other textures
+    grain_x, grain_z = (v * np.float32(512 / _GRAIN_METRES) for v in turned)
     fine = cv2.remap(world.grain, grain_x, grain_z, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
     coarse = cv2.remap(world.grain, grain_x / 9, grain_z / 9, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    rough = cv2.addWeighted(coarse, 0.5, speckle, 0.5, 0)
     return {
-        "light": fields[..., 0], "tint": fields[..., 3], "grain": cv2.addWeighted(fine, 0.5, coarse, 0.5, 0),
+        "light": fields[..., 0], "tint": fields[..., 3], "grain": cv2.addWeighted(fine, 0.55, cv2.addWeighted(coarse, 0.5, speckle, 0.5, 0), 0.45, 0),
         "blade": blade, **_decide(style, fields, roots, blade, tone, depth, height),
     }  # fmt: skip
 
@@ -88,11 +94,13 @@ def _decide(
     # Stones stand up: a pixel is stone where one lies at it or a little below it.
     rise = max(1, round(height / 180))
     body = cv2.dilate(tone, np.ones((rise + 1, 1), np.uint8), anchor=(0, 0))
-    littered = cv2.threshold(fields[..., 2], 255 * (1 - style.cover["clutter"]), 255, cv2.THRESH_BINARY)[1]
+    # Whole stones drop out towards the edge of a patch: each has one tone.
+    sparse = cv2.addWeighted(fields[..., 2], 1.0, body, -0.22, 37)
+    littered = cv2.threshold(sparse, 255 * (1 - style.cover["clutter"]), 255, cv2.THRESH_BINARY)[1]
     stone = cv2.bitwise_and(littered, cv2.threshold(body, 0, 255, cv2.THRESH_BINARY)[1])
     stone[depth > 90] = 0
     side = cv2.bitwise_not(cv2.threshold(tone, 0, 255, cv2.THRESH_BINARY)[1])  # the upright face, seen below the top
-    cv2.copyTo(cv2.convertScaleAbs(body, alpha=0.55), side, tone)
+    cv2.copyTo(cv2.convertScaleAbs(body, alpha=0.4), side, tone)
     return {"grass": grass, "flower": flower, "stone": stone, "tone": tone}
 
 
@@ -107,13 +115,13 @@ def paint_ground(layers: dict[str, np.ndarray], style: Style, depth: np.ndarray,
     """
     grain = layers["grain"].astype(np.float32)
     near = 1 / (1 + depth * np.float32(1 / 45))
-    relief = 1 + (grain - 128) * np.float32(1 / 230) * near
+    relief = 1 + (grain - 128) * np.float32(1 / 170) * near
     light = layers["light"].astype(np.float32) * np.float32(1 / 128) * shadow.astype(np.float32) * np.float32(1 / 255)
     level = style.ambient + (1 - style.ambient) * light
     sand = _blend(style.sand, layers["tint"].astype(np.float32) * np.float32(1 / 255))
     sand *= (relief * level)[..., None]
     blade = layers["blade"].astype(np.float32) * np.float32(1 / 255)
-    grass = _blend(style.grass, blade * 0.8 + 0.02) * (level * (0.86 + 0.1 * near))[..., None]
+    grass = _blend(style.grass, blade * 0.72 + 0.16) * (level * (0.86 + 0.1 * near))[..., None]
     cv2.copyTo(grass, layers["grass"], sand)
     stone = _blend(style.stone, layers["tone"].astype(np.float32) * np.float32(1 / 255)) * level[..., None]
     cv2.copyTo(stone, layers["stone"], sand)

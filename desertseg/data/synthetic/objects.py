@@ -13,51 +13,60 @@ STONE_TILE = 1024  # pixels of the tile of loose stones
 
 
 def draw_rock(rng: np.random.Generator, style: Style) -> np.ndarray:
-    """Draw a boulder of flat facets around one or two peaks, brighter towards the sun."""
-    height, width = 150, 230
-    canvas = np.zeros((height, width, 4), np.uint8)
-    angles = np.sort(rng.uniform(0, 2 * np.pi, 4) * 0.25 + np.arange(4) * np.pi / 2)
-    angles = np.sort(np.concatenate([angles, rng.uniform(0, 2 * np.pi, 7)]))
-    radius = rng.uniform(0.72, 1, len(angles))
-    outline = np.stack(
-        [width / 2 + width * 0.47 * radius * np.cos(angles), height * 0.62 - height * 0.58 * radius * np.sin(angles)], 1
+    """Draw a boulder: a convex body of random flat faces, each lit by how it faces the sun."""
+    height, width = 148, 230
+    y, x = np.mgrid[0.95 : -0.4 : height * 1j, -1.05 : 1.05 : width * 1j].astype(np.float32)
+    rough = draw_noise(rng, (256, 256), 8, octaves=5, gain=0.75)[:height, :width]
+    fine = draw_noise(rng, (256, 256), 32, octaves=4, gain=0.9)[:height, :width]
+    rim = np.linspace(0, 2 * np.pi, 11, endpoint=False) + rng.normal(0, 0.22, 11)
+    turn, lean = (
+        np.append(rim, rng.uniform(0, 2 * np.pi, 9)),
+        np.append(rng.uniform(0.1, 0.3, 11), rng.uniform(0.45, 0.95, 9)),
     )
-    outline[:, 1] = np.minimum(outline[:, 1], height - 1 - rng.uniform(0, 5, len(angles)))
-    peak = np.array([width * rng.uniform(0.38, 0.62), height * rng.uniform(0.3, 0.5)])
-    inner = peak + (outline - peak) * rng.uniform(0.35, 0.62, (len(angles), 1))
-    sun = np.array([style.sun[0], -style.sun[1]])
-    for i in range(len(outline)):
-        j = (i + 1) % len(outline)
-        for points, slope in (([outline[i], outline[j], inner[j], inner[i]], 1.0), ([inner[i], inner[j], peak], 0.45)):
-            middle = np.mean(points, axis=0) - peak
-            facing = float(middle @ sun) / (np.linalg.norm(middle) + 1e-6)
-            tone = 0.48 + 0.4 * slope * facing - 0.14 * style.sun[2] + rng.normal(0, 0.06) + 0.15 * style.sun[1]
-            cv2.fillPoly(canvas, [np.array(points, np.int32)], mix_colors(style.stone, float(np.clip(tone, 0.02, 1.1))))
-    _roughen(canvas, rng, 11)
-    return canvas
+    side = np.sqrt(1 - lean**2)
+    normals = np.stack([side * np.cos(turn), side * np.sin(turn), lean], 1).astype(np.float32)
+    reach = rng.uniform(0.66, 0.92, len(normals)).astype(np.float32)[:, None, None]
+    nx, ny, nz = (normals[:, i, None, None] for i in range(3))
+    depths = (reach - nx * x - ny * y / 0.8) / nz + 0.02 * rough
+    face = depths.argmin(0)
+    right, up, ahead = style.sun
+    lit = np.clip(normals @ np.array([right, up, -ahead], np.float32), 0, 1)[face]
+    tone = 0.16 + 0.62 * lit + 0.13 * normals[:, 1][face] + 0.045 * rough + 0.05 * fine
+    first, second = np.partition(depths, 1, axis=0)[:2]
+    tone += 0.10 * (second - first < 0.03) - 0.22 * np.clip(-0.05 - y, 0, 1)
+    body = (first > 0) & (y > -0.3 + 0.03 * rough)
+    return np.dstack([_shade(style, tone), body.astype(np.uint8) * 255])
+
+
+def _shade(style: Style, tone: np.ndarray) -> np.ndarray:
+    """Return uint8 RGB of stone at a tone of 0 (dark) to 1 (bright)."""
+    low, high = (np.asarray(c, np.float32) for c in style.stone)
+    return np.clip(low + (high - low) * np.clip(tone, 0, 1.15)[..., None], 0, 255).astype(np.uint8)
 
 
 def draw_outcrop(rng: np.random.Generator, style: Style) -> np.ndarray:
-    """Draw a stepped sandstone butte with level beds and upright cracks."""
-    height, width = 220, 360
-    canvas = np.zeros((height, width, 4), np.uint8)
-    ridge = draw_noise(rng, (32, 512), (1, 8), octaves=6, gain=0.6)[0, :width]
-    steps = np.round((0.62 + 0.22 * ridge) * 5) / 5
-    window = np.clip(np.minimum(np.arange(width), width - 1 - np.arange(width)) / (width * 0.22), 0, 1)
-    top = height * (
-        1 - np.clip(steps * 0.75 + 0.05 * ridge, 0.15, 1) * (0.25 + 0.75 * np.round(window * 4) / 4) * window**0.2
-    )
-    rows, _ = np.mgrid[:height, :width]
-    beds = np.interp(
-        rows + 3 * ridge[None], np.arange(0, height + 40, 9), rng.normal(0, 0.16, len(range(0, height + 40, 9)))
-    )
-    cracks = draw_noise(rng, (256, 512), (2, 64), octaves=4, gain=0.7)[:height, :width]
-    side = np.gradient(cv2.GaussianBlur(top.astype(np.float32)[None], (0, 0), 4)[0])[None] * np.sign(style.sun[0])
-    tone = 0.42 + beds + 0.10 * cracks + 0.35 * np.clip(side, -1, 1) + 0.12 * style.sun[1] - 0.2 * style.sun[2]
-    tone = np.clip(tone + 0.35 * (rows - top[None] < 4), 0, 1.1)[..., None]
-    canvas[..., :3] = np.clip(np.asarray(style.stone[0]) * (1 - tone) + np.asarray(style.stone[1]) * tone, 0, 255)
-    canvas[..., 3] = (rows >= top[None]) * 255
-    return canvas
+    """Draw a sandstone butte: terraced cliffs of level beds, cut by upright cracks, on a skirt of scree."""
+    height, width = 220, 400
+    y, x = np.mgrid[1 : 0 : height * 1j, -1 : 1 : width * 1j].astype(np.float32)
+    ridge = draw_noise(rng, (32, 512), (1, 8), octaves=6, gain=0.52)[0, :width][None]
+    cracks = draw_noise(rng, (256, 512), (2, 64), octaves=4, gain=0.75)[:height, :width]
+    rough = draw_noise(rng, (256, 512), (16, 32), octaves=5, gain=0.8)[:height, :width]
+    wide, steep = rng.uniform(0.45, 1.0), rng.uniform(1.3, 4.0)
+    x = x / np.float32(wide)
+    rise = np.clip((0.93 - np.abs(x[:1])) * steep + 0.2 * ridge + rng.uniform(-0.3, 0.3) * x[:1], 0, 1)
+    steps = int(rng.integers(2, 4))
+    part = rise * steps
+    terrace = (np.floor(part) + np.clip((part % 1) * 4, 0, 1) ** 0.7) / steps
+    top = np.clip(0.12 + 0.82 * terrace + 0.025 * ridge, 0.02, 0.99) * np.clip((1 - np.abs(x[:1])) * 5, 0, 1)
+    below = top - y
+    beds = np.interp(y + 0.012 * rough, np.linspace(-0.1, 1.1, 34), rng.normal(0, 0.13, 34))
+    right, up, ahead = style.sun
+    slope = -np.gradient(cv2.GaussianBlur(top.astype(np.float32), (0, 0), 7)[0])[None] * 22 * right
+    tone = 0.42 + 0.16 * up - 0.16 * ahead + beds + 0.09 * cracks + 0.05 * rough + np.clip(slope, -0.25, 0.25)
+    tone += 0.22 * (below < 0.025) - 0.12 * ((below > 0.03) & (below < 0.10))
+    scree = y < 0.16 + 0.05 * ridge + 0.02 * rough
+    tone = np.where(scree, 0.5 + 0.16 * up + 0.10 * rough, tone)
+    return np.dstack([_shade(style, tone), (below > 0).astype(np.uint8) * 255])
 
 
 def draw_log(rng: np.random.Generator, style: Style) -> np.ndarray:
@@ -112,18 +121,12 @@ def draw_stone_tile(rng: np.random.Generator) -> np.ndarray:
     """Return a periodic uint8 tile of loose stones seen from above: 0 between them, else a stone's tone 80..255."""
     size = STONE_TILE
     tile = np.zeros((size, size), np.uint8)
-    for radius in np.sort(rng.gamma(2.2, 3.0, 1500) + 4)[::-1]:
+    for radius in np.sort(rng.gamma(1.5, 3.2, 1700) + 3)[::-1]:
         at = rng.integers(0, size, 2)
-        angles = np.sort(rng.uniform(0, 2 * np.pi, 7))
-        ring = at + radius * rng.uniform(0.75, 1.1, (7, 1)) * np.stack([np.cos(angles), np.sin(angles)], 1)
+        angles = np.sort(rng.uniform(0, 2 * np.pi, 9))
+        ring = at + radius * rng.uniform(0.8, 1.1, (9, 1)) * np.stack([np.cos(angles), np.sin(angles)], 1)
         for dx in (-size, 0, size):
             for dy in (-size, 0, size):
                 if -40 < at[0] + dx < size + 40 and -40 < at[1] + dy < size + 40:
                     cv2.fillPoly(tile, [np.add(ring, (dx, dy)).astype(np.int32)], int(rng.integers(80, 256)))
     return tile
-
-
-def _roughen(canvas: np.ndarray, rng: np.random.Generator, strength: float) -> None:
-    height, width = canvas.shape[:2]
-    grain = draw_noise(rng, (256, 256), 8, octaves=5, gain=0.8)[:height, :width]
-    canvas[..., :3] = np.clip(canvas[..., :3] + strength * grain[..., None], 0, 255)

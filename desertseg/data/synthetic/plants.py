@@ -35,19 +35,21 @@ def _light(style: Style, nx: np.ndarray, ny: np.ndarray) -> np.ndarray:
 
 def draw_grass(rng: np.random.Generator, style: Style) -> np.ndarray:
     """Draw a tuft: blades that bend outwards, dark below and bright at the tips."""
-    height, width = 160, 220
+    height, width = 190, 260
     canvas = _blank(height, width)
-    blades = int(rng.integers(110, 170))
-    roots = width / 2 + rng.normal(0, width * 0.17, blades)
-    for root, tall in zip(roots, rng.uniform(0.35, 1, blades) ** 0.8, strict=True):
-        reach = tall * (1 - 0.5 * abs(root - width / 2) / (width / 2)) * height * 0.96
-        lean = (root - width / 2) * 0.35 + rng.normal(0, 16)
+    blades = int(rng.integers(170, 260))
+    angle, radius = rng.uniform(0, 2 * np.pi, blades), np.sqrt(rng.random(blades))
+    roots = width * (0.5 + 0.3 * radius * np.cos(angle))
+    feet = height - 18 + 16 * radius * np.sin(angle)
+    for i in np.argsort(feet):
+        side = (roots[i] - width / 2) / (width / 2)
+        reach = rng.uniform(0.3, 1) ** 0.8 * (1 - 0.55 * abs(side)) * height * 0.82
+        lean = side * 50 + rng.normal(0, 15)
         t = np.linspace(0, 1, 6)[:, None]
-        curve = np.hstack([root + lean * t**2, height - 1 - reach * t * (1 - 0.12 * t)]).astype(np.int32)
-        tone = rng.uniform(0.1, 0.75)
-        thick = 1 + int(rng.random() < 0.35)
-        cv2.polylines(canvas, [curve[:4]], False, mix_colors(style.grass, tone * 0.5), thick + 1)
-        cv2.polylines(canvas, [curve[3:]], False, mix_colors(style.grass, tone + 0.3 * style.sun[1]), thick)
+        curve = np.hstack([roots[i] + lean * t**2, feet[i] - reach * t * (1 - 0.15 * t)]).astype(np.int32)
+        tone = rng.uniform(0.05, 0.8)
+        cv2.polylines(canvas, [curve[:4]], False, mix_colors(style.grass, tone * 0.55), 2)
+        cv2.polylines(canvas, [curve[3:]], False, mix_colors(style.grass, tone + 0.3 * style.sun[1]), 1)
     return canvas
 
 
@@ -79,11 +81,11 @@ def _round_blobs(rng: np.random.Generator, height: int, width: int, number: int,
 
 def draw_lush(rng: np.random.Generator, style: Style) -> np.ndarray:
     """Draw a round leafy bush."""
-    height, width = 170, 210
+    height, width = 240, 290
     canvas = _blank(height, width)
     blobs = _round_blobs(rng, height, width, 7, 0.8)
     base = np.array([[width / 2, height * 0.72, width * 0.32, height * 0.26]])
-    draw_leaves(canvas, rng, style, style.leaf, np.vstack([blobs, base]), 900, 7)
+    draw_leaves(canvas, rng, style, style.leaf, np.vstack([blobs, base]), 2000, 6)
     return canvas
 
 
@@ -115,15 +117,15 @@ def draw_dry(rng: np.random.Generator, style: Style) -> np.ndarray:
 
 def draw_flowers(rng: np.random.Generator, style: Style) -> np.ndarray:
     """Draw a flowering bush: soft green strokes with coloured heads on the upper side."""
-    height, width = 150, 230
+    height, width = 190, 290
     canvas = _blank(height, width)
     blobs = np.vstack(
         [_round_blobs(rng, height, width, 6, 0.8), [[width / 2, height * 0.75, width * 0.34, height * 0.22]]]
     )
     green = (style.leaf[0], mix_colors((style.leaf[1], style.grass[1]), 0.4)[:3])
-    draw_leaves(canvas, rng, style, green, blobs, 700, 7)
+    draw_leaves(canvas, rng, style, green, blobs, 1000, 6)
     petals = style.flower[int(rng.integers(len(style.flower)))]
-    for _ in range(150):
+    for _ in range(190):
         blob = blobs[rng.integers(len(blobs))]
         angle, radius = rng.uniform(-0.4, np.pi + 0.4), np.sqrt(rng.random())
         at = blob[0] + np.cos(angle) * radius * blob[2] * 1.05, blob[1] - np.sin(angle) * radius * blob[3] * 1.1
@@ -146,15 +148,15 @@ def _draw_spikes(
     at = path[0] * (1 - along) + path[1] * along
     angle = rng.uniform(0, 2 * np.pi, count)
     tone = _light(style, np.cos(angle), np.sin(angle)) + rng.normal(0, 0.08, count) - 0.05
-    ends = at + (reach * rng.uniform(0.6, 1.15, count) * np.stack([np.cos(angle), -np.sin(angle)])).T
+    ends = at + (reach * rng.uniform(0.6, 1.2, count) * np.stack([np.cos(angle), -np.sin(angle)])).T
     for i in np.argsort(tone):
         start, end = tuple(int(v) for v in at[i]), tuple(int(v) for v in ends[i])
-        cv2.line(canvas, start, end, mix_colors(style.leaf, float(tone[i]) * 0.85), 2)
+        cv2.line(canvas, start, end, mix_colors(style.leaf, float(tone[i]) * 0.9), 1 + i % 2)
 
 
 def draw_joshua(rng: np.random.Generator, style: Style) -> np.ndarray:
     """Draw a joshua tree: a forked trunk whose arms end in spiky heads."""
-    height, width = 300, 300
+    height, width = 380, 380
     canvas = _blank(height, width)
     bark = (style.twig[0], style.twig[1])
     todo = [(np.array([width / 2, height - 1.0]), np.pi / 2 + rng.normal(0, 0.06), height * rng.uniform(0.22, 0.34), 0)]
@@ -162,7 +164,7 @@ def draw_joshua(rng: np.random.Generator, style: Style) -> np.ndarray:
     while todo:
         at, angle, length, depth = todo.pop(0)
         end = at + length * np.array([np.cos(angle), -np.sin(angle)])
-        thick = max(5, int(17 - 4 * depth))
+        thick = max(6, int(22 - 5 * depth))
         for shift, tone in ((0, 0.1), (int(np.sign(style.sun[0]) * thick * 0.22), 0.55)):
             points = [(int(p[0]) + shift, int(p[1])) for p in (at, end)]
             cv2.line(canvas, points[0], points[1], mix_colors(bark, tone), max(2, thick - 2 * abs(shift)))
@@ -174,13 +176,13 @@ def draw_joshua(rng: np.random.Generator, style: Style) -> np.ndarray:
                 bend += 0.25 * (np.pi / 2 - bend)
                 todo.append((end, bend, length * rng.uniform(0.55, 0.9), depth + 1))
     for path in sorted(heads, key=lambda p: p[1][1]):
-        _draw_spikes(canvas, rng, style, path, 17, 75)
+        _draw_spikes(canvas, rng, style, path, 24, 170)
     return canvas
 
 
 def draw_round(rng: np.random.Generator, style: Style) -> np.ndarray:
     """Draw a short-trunked tree with a dense round crown."""
-    height, width = 280, 300
+    height, width = 330, 360
     canvas = _blank(height, width)
     for _ in range(4):
         foot, top = (
@@ -191,5 +193,5 @@ def draw_round(rng: np.random.Generator, style: Style) -> np.ndarray:
         cv2.line(canvas, foot, top, mix_colors(style.twig, 0.6), 3)
     blobs = _round_blobs(rng, height, width, 11, 0.66)
     dark = (scale_color(style.leaf[0], 0.7), scale_color(style.leaf[1], 0.8))
-    draw_leaves(canvas, rng, style, dark, blobs, 1500, 8)
+    draw_leaves(canvas, rng, style, dark, blobs, 2400, 7)
     return canvas

@@ -53,25 +53,34 @@ class Scene:
     crowds: dict[str, Crowd]
 
 
+@lru_cache(maxsize=24)
+def make_scene(seed: int, domain: str, number: int, region: int = 0) -> Scene:
+    """Return scene `number` of a domain; the same for the same arguments in every process.
+
+    Regions of a scene share its sky, plants and stones, and differ in terrain and in what stands where.
+    """
+    style = DOMAINS[domain].scenes[number]
+    sprites, panorama, tiles = _draw_textures(seed, domain, number)
+    world = make_world(make_rng(seed, domain, style.prefix, "world", region), style)
+    crowds = {}
+    for kind, population in style.mix.items():
+        places = place_objects(make_rng(seed, domain, style.prefix, "place " + kind, region), world, population)
+        crowds[kind] = Crowd(population, places, sprites[kind])
+    return Scene(style, world, panorama, tiles, crowds)
+
+
 @lru_cache(maxsize=12)
-def make_scene(seed: int, domain: str, number: int) -> Scene:
-    """Return scene `number` of a domain; the same for the same arguments in every process."""
+def _draw_textures(seed: int, domain: str, number: int) -> tuple[dict[str, tuple[Sprite, ...]], np.ndarray, dict]:
+    """Return (sprites by kind, panorama, tiles) of a scene."""
     style = DOMAINS[domain].scenes[number]
 
     def rng(part: str) -> np.random.Generator:
         return make_rng(seed, domain, style.prefix, part)
 
-    world = make_world(rng("world"), style)
     color, land = draw_panorama(rng("sky"), style)
     classes = np.where(land > 0, CLASS["Landscape"], CLASS["Sky"]).astype(np.uint8)
-    crowds = {
-        kind: Crowd(
-            population, place_objects(rng("place " + kind), world, population), _draw_sprites(rng(kind), style, kind)
-        )
-        for kind, population in style.mix.items()
-    }
     tiles = {"blades": draw_blades(rng("blades")), "stones": objects.draw_stone_tile(rng("stones"))}
-    return Scene(style, world, np.dstack([color, classes]), tiles, crowds)
+    return {kind: _draw_sprites(rng(kind), style, kind) for kind in style.mix}, np.dstack([color, classes]), tiles
 
 
 def _draw_sprites(rng: np.random.Generator, style: Style, kind: str) -> tuple[Sprite, ...]:

@@ -35,7 +35,6 @@ def _draw_clear_sky(style: Style) -> np.ndarray:
     sky = np.asarray(style.horizon, np.float32) * (1 - blue) + np.asarray(style.zenith, np.float32) * blue
     sky = np.repeat(sky, PANORAMA[1], axis=1)
     x = np.arange(PANORAMA[1], dtype=np.float32) - sun_column(style)
-    x = (x + PANORAMA[1] / 2) % PANORAMA[1] - PANORAMA[1] / 2
     y = np.arange(PANORAMA[0], dtype=np.float32) - (SKYLINE - style.sun[1] * 0.8 * SCALE[0])
     distance = np.sqrt(x[None] ** 2 + 1.6 * y[:, None] ** 2)
     glow = 110 * np.exp(-distance / 240) + 220 * np.exp(-((distance / 42) ** 2))
@@ -44,8 +43,8 @@ def _draw_clear_sky(style: Style) -> np.ndarray:
 
 
 def _add_clouds(sky: np.ndarray, rng: np.random.Generator, style: Style) -> None:
-    plain = draw_noise(rng, (1024, 1024), 8, octaves=7, gain=0.56)
-    plain += 0.7 * draw_noise(rng, (1024, 1024), 4, octaves=2)
+    body = draw_noise(rng, (1024, 1024), 8, octaves=4, gain=0.5) + 0.7 * draw_noise(rng, (1024, 1024), 4, octaves=2)
+    plain = body + 0.33 * draw_noise(rng, (1024, 1024), 64, octaves=5, gain=0.6)
     limit = float(np.quantile(plain[::4, ::4], 1 - style.cloud))
     # The clouds lie on a plane overhead: equal steps in the sky are ever longer steps on it towards the horizon.
     rise = np.maximum((SKYLINE - np.arange(PANORAMA[0], dtype=np.float32)) / SCALE[0], 0.004)[:, None]
@@ -53,14 +52,15 @@ def _add_clouds(sky: np.ndarray, rng: np.random.Generator, style: Style) -> None
     angle = np.linspace(0, 2048, PANORAMA[1], endpoint=False, dtype=np.float32)[None]
     row, column = np.repeat(far, PANORAMA[1], axis=1).astype(np.float32), np.repeat(angle, PANORAMA[0], axis=0)
     shift = 9.0 * float(np.sign(style.sun[0]))
-    sample = [
-        cv2.remap(plain, column + np.float32(dx), row + np.float32(dy), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-        for dx, dy in ((0, 0), (shift, -6))
-    ]
-    density = np.clip((sample[0] - limit) * 1.15, 0, 1)
-    density = density * density * (3 - 2 * density) * np.clip(rise * 12, 0.0, 1) * 0.94
-    lit = np.clip(0.86 + 0.34 * (sample[0] - sample[1]) - 0.10 * np.clip(sample[0] - limit, 0, 2), 0.5, 1.08)[..., None]
-    light = 0.45 * np.asarray(style.horizon, np.float32) + 0.62 * 235 * np.asarray(style.sunlight, np.float32) ** 0.6
+    shape, own, towards = (
+        cv2.remap(noise, column + np.float32(dx), row + np.float32(dy), cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+        for noise, dx, dy in ((plain, 0, 0), (body, 0, 0), (body, shift, -12))
+    )
+    density = np.clip((shape - limit) * 0.95, 0, 1)
+    density = density * density * (3 - 2 * density) * np.clip(rise * 12, 0.0, 1) * 0.96
+    depth = np.clip(own - limit, 0, 2)
+    lit = np.clip(0.98 + 0.22 * (own - towards) - 0.11 * depth + 0.05 * (shape - own), 0.68, 1.06)[..., None]
+    light = 0.35 * np.asarray(style.horizon, np.float32) + 0.65 * 245 * np.asarray(style.sunlight, np.float32) ** 0.5
     sky += density[..., None] * (lit * light - sky)
 
 
@@ -77,14 +77,14 @@ def _add_ranges(sky: np.ndarray, land: np.ndarray, rng: np.random.Generator, sty
             np.asarray(style.hills[0], np.float32) * (1 - depth / 2)
             + np.asarray(style.hills[1], np.float32) * depth / 2
         )
-        color = horizon * (0.62 - 0.22 * depth) + color * (0.38 + 0.22 * depth)
-        texture = draw_noise(rng, (128, PANORAMA[1]), (4, 64), octaves=5, gain=0.7)
-        strata = np.sin(rows[: PANORAMA[0]] * 0.5 + 0.02 * top[None]) * style.mesa
+        color = horizon * (0.24 - 0.08 * depth) + color * (0.66 + 0.08 * depth)
+        texture = draw_noise(rng, (128, PANORAMA[1]), (2, 128), octaves=5, gain=0.8)
+        strata = np.sin((rows - 0.6 * top[None]) * 0.35 + 1.5 * texture[:1]) * style.mesa * 0.6
         slope = np.clip(np.gradient(ridge) * 60 * np.sign(style.sun[0] or 1), -1, 1)[None]
         band = slice(SKYLINE - 110, PANORAMA[0])
         inside = rows[band] > top[None]
-        shade = 1 + (0.03 + 0.05 * depth) * (np.resize(texture, PANORAMA)[band] + strata[band]) + 0.10 * slope
-        fog = np.clip((rows[band] - top[None]) / (height * 1.5), 0, 0.6)[..., None]
+        shade = 1 + (0.055 + 0.03 * depth) * (np.resize(texture, PANORAMA)[band] + strata[band]) + 0.14 * slope
+        fog = np.clip((rows[band] - top[None]) / (height * 1.5), 0, 0.2)[..., None]
         painted = (color * (1 - fog) + horizon * fog) * shade[..., None]
         sky[band] = np.where(inside[..., None], painted, sky[band])
         land[band] |= inside.astype(np.uint8)

@@ -60,11 +60,15 @@ class View:
     level: float
     edge: np.ndarray
 
-    def hidden_below(self, x: float, z: float) -> float:
-        """Return the row under which land nearer than z hides what stands at column x (0..1)."""
-        step = int(np.searchsorted(_DEPTHS, z * 0.93)) - 1
-        column = int(np.clip(x * (_COLUMNS - 1), 0, _COLUMNS - 1))
-        return float(self.edge[max(step, 0), column])
+    def hidden_below(self, x: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """Return the rows (0..1) under which land nearer than z hides what stands at columns x (0..1)."""
+        step = np.maximum(np.searchsorted(_DEPTHS, z * 0.97) - 1, 0)
+        return self.edge[step, np.clip(x * (_COLUMNS - 1), 0, _COLUMNS - 1).astype(int)]
+
+    def foot_rows(self, depths: np.ndarray, width: int) -> np.ndarray:
+        """Return the rows (0..1) that land up to each depth reaches, (depths, width): where objects there meet it."""
+        step = np.maximum(np.searchsorted(_DEPTHS, np.asarray(depths) * 0.985) - 1, 0)
+        return cv2.resize(self.edge[step], (width, len(step)), interpolation=cv2.INTER_LINEAR)
 
 
 def make_world(rng: np.random.Generator, style: Style) -> World:
@@ -88,7 +92,7 @@ def make_world(rng: np.random.Generator, style: Style) -> World:
 
 def _draw_grain(rng: np.random.Generator, style: Style) -> np.ndarray:
     size = 512
-    rough = draw_noise(rng, size, 8, octaves=7, gain=0.8)
+    rough = draw_noise(rng, size, 16, octaves=6, gain=0.85)
     bend = draw_noise(rng, size, 4, octaves=3)
     rows = np.arange(size, dtype=np.float32)[:, None] / size
     ripples = np.sin(2 * np.pi * 22 * rows + 2.2 * bend) * (bend > -0.6)

@@ -15,10 +15,10 @@ from pathlib import Path
 import cv2
 
 from desertseg.data.synthetic.domains import DOMAINS
-from desertseg.data.synthetic.frame import VERSION, SyntheticError, check_request, draw_frame
+from desertseg.data.synthetic.frame import REGION, VERSION, SyntheticError, check_request, draw_frame
 
-SPLIT_STARTS = {"train": 0, "val": 1_000_000, "test": 2_000_000}
-"""First frame index of each split: far along the same drives, so that no frame has a neighbour in another split."""
+SPLIT_STARTS = {"train": 0, "val": REGION, "test": 2 * REGION}
+"""First frame index of each split: other regions of the same scenes, so that no place is seen by two splits."""
 DESCRIPTION = "synthetic.json"
 
 
@@ -66,7 +66,7 @@ def write_dataset(
         out: folder to make.
         domain: a key of `DOMAINS`.
         train, val, test: number of frames of each split. Frame i of a split does not depend on the numbers, and the
-            splits lie at different places of the same drives.
+            splits lie in different regions of the same scenes.
         seed: which world, >= 0.
         size: (height, width) in pixels.
         workers: processes that draw; 1 draws in this one. The files are the same for any number. With more than one, a
@@ -82,7 +82,7 @@ def write_dataset(
     """
     out, counts = Path(out), {"train": train, "val": val, "test": test}
     check_request(seed, 0, domain, size)
-    if min(counts.values()) < 0 or sum(counts.values()) == 0 or max(counts.values()) > SPLIT_STARTS["val"]:
+    if min(counts.values()) < 0 or sum(counts.values()) == 0 or max(counts.values()) > REGION:
         raise SyntheticError(
             f"train {train}, val {val}, test {test} frames: give 0 to 1,000,000 each, and not 0 for all"
         )
@@ -151,7 +151,7 @@ def _run(jobs: list[_Job], workers: int, scenes: int) -> Iterator[str]:
 
 def _write_frame(job: _Job) -> str:
     image, mask, name = draw_frame(job.seed, job.index, job.domain, job.size)
-    fast = [cv2.IMWRITE_PNG_COMPRESSION, 3]
+    fast = [cv2.IMWRITE_PNG_COMPRESSION, 1]
     for kind, pixels in (("Color_Images", image[..., ::-1]), ("Segmentation", mask)):
         path = job.folder / job.split / kind / f"{name}.png"
         done, data = cv2.imencode(".png", pixels, fast)
