@@ -13,6 +13,8 @@ from desertseg.layers.aspp import aspp  # noqa: E402
 from desertseg.layers.block import conv_norm  # noqa: E402
 from desertseg.layers.convolution import Convolution  # noqa: E402
 from desertseg.layers.depthwise import DepthwiseConvolution  # noqa: E402
+from desertseg.layers.form import plain_forms  # noqa: E402
+from desertseg.layers.initializer import Normal  # noqa: E402
 from desertseg.layers.normalization import BatchNormalization  # noqa: E402
 from desertseg.layers.pooling import ImagePooling, MaxPooling  # noqa: E402
 from desertseg.layers.resize import BroadcastLike, ResizeLike, resize_bilinear  # noqa: E402
@@ -24,8 +26,10 @@ __all__ = [
     "DepthwiseConvolution",
     "ImagePooling",
     "MaxPooling",
+    "Normal",
     "ResizeLike",
     "aspp",
     "conv_norm",
+    "plain_forms",
     "resize_bilinear",
 ]

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from desertseg.layers.form import uses_fast_form
+from desertseg.layers.initializer import Normal
 from desertseg.layers.padding import output_size, pad_amounts
 
 
@@ -41,12 +43,12 @@ class Convolution(keras.layers.Conv2D):
             data_format="channels_last",
             dilation_rate=dilation_rate,
             use_bias=use_bias,
-            kernel_initializer=he_normal() if kernel_initializer is None else kernel_initializer,
+            kernel_initializer=Normal() if kernel_initializer is None else kernel_initializer,
             **kwargs,
         )
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
-        if keras.backend.backend() == "jax":
+        if uses_fast_form():
             return _convolve_jax(inputs, ops.convert_to_tensor(kernel), self.strides, self.dilation_rate)
         pad_y, pad_x = pad_amounts(self.kernel_size, self.dilation_rate)
         if self.strides == (1, 1):
@@ -64,11 +66,6 @@ class Convolution(keras.layers.Conv2D):
         for key in ("padding", "groups", "data_format"):
             del config[key]
         return config
-
-
-def he_normal() -> keras.initializers.Initializer:
-    """Return He's normal initialiser by fan out, untruncated: PyTorch's `kaiming_normal_(mode="fan_out")`."""
-    return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
 
 
 def _convolve_jax(inputs: Any, kernel: Any, strides: tuple[int, int], dilation_rate: tuple[int, int]) -> Any:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
+from desertseg.layers.form import uses_fast_form
+from desertseg.layers.initializer import Normal
 from desertseg.layers.padding import output_size, pad_amounts
 
 
@@ -29,7 +35,11 @@ class DepthwiseConvolution(keras.layers.DepthwiseConv2D):
         use_bias: bool = False,
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("depthwise_initializer", he_depthwise(kernel_size))
+        # Variance 1 / kernel area keeps the scale of the input: no ReLU stands between depthwise and pointwise.
+        kwargs.setdefault(
+            "depthwise_initializer",
+            Normal((kernel_size**2 if isinstance(kernel_size, int) else math.prod(kernel_size)) ** -0.5),
+        )
         super().__init__(
             kernel_size,
             strides=strides,
@@ -42,7 +52,7 @@ class DepthwiseConvolution(keras.layers.DepthwiseConv2D):
 
     def call(self, inputs: Any) -> Any:
         kernel = ops.convert_to_tensor(self.kernel)
-        form = _convolve_shifted if keras.backend.backend() == "jax" else _convolve_plain
+        form = _convolve_shifted if uses_fast_form() else _convolve_plain
         outputs = form(inputs, kernel, self.strides, self.dilation_rate)
         if self.use_bias:
             outputs = outputs + ops.convert_to_tensor(self.bias)
@@ -59,12 +69,6 @@ class DepthwiseConvolution(keras.layers.DepthwiseConv2D):
         return config
 
 
-def he_depthwise(kernel_size: int | tuple[int, int]) -> keras.initializers.Initializer:
-    """Return a normal initialiser of variance 1 / (kernel area): no ReLU stands between depthwise and pointwise."""
-    height, width = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
-    return keras.initializers.RandomNormal(stddev=(height * width) ** -0.5)
-
-
 def _convolve_plain(inputs: Any, kernel: Any, strides: tuple[int, int], dilation_rate: tuple[int, int]) -> Any:
     pad_y, pad_x = pad_amounts(kernel.shape[:2], dilation_rate)
     if strides == (1, 1):
@@ -74,20 +78,90 @@ def _convolve_plain(inputs: Any, kernel: Any, strides: tuple[int, int], dilation
 
 
 def _convolve_shifted(inputs: Any, kernel: Any, strides: tuple[int, int], dilation_rate: tuple[int, int]) -> Any:
+    kernel = kernel[..., 0].astype(inputs.dtype)
+    if strides == (1, 1):
+        return _shifted_function()(inputs, kernel, dilation_rate)
+    return _sum_of_windows(inputs, kernel, strides, dilation_rate)
+
+
+def _sum_of_windows(inputs: Any, kernel: Any, strides: tuple[int, int], dilation_rate: tuple[int, int]) -> Any:
+    """Return the sum over the kernel's positions of a shifted picture times that position's weights (h, w, C)."""
+    height, width = output_size(inputs.shape[1:3], kernel.shape[:2], strides, dilation_rate)
+    inputs = _padded(inputs, kernel.shape[:2], dilation_rate)
+    total = None
+    for y, x in np.ndindex(*kernel.shape[:2]):
+        top, left = y * dilation_rate[0], x * dilation_rate[1]
+        rows = slice(top, top + (height - 1) * strides[0] + 1, strides[0])
+        columns = slice(left, left + (width - 1) * strides[1] + 1, strides[1])
+        product = inputs[:, rows, columns] * kernel[y, x]
+        total = product if total is None else total + product
+    return total
+
+
+@cache
+def _shifted_function() -> Callable:
+    """Return the convolution of stride 1 with its own gradient, made when JAX is at hand.
+
+    Left to itself, XLA on a CPU keeps nine shifted copies of the input for the kernel's gradient.
+    """
+    import jax
+
+    def forward(inputs, kernel, dilation_rate):
+        return _sum_of_windows(inputs, kernel, (1, 1), dilation_rate), (inputs, kernel)
+
+    def backward(dilation_rate, saved, gradient):
+        inputs, kernel = saved
+        inputs_gradient = _sum_of_windows(gradient, kernel[::-1, ::-1], (1, 1), dilation_rate)
+        gradients = [partial(f, kernel.shape[:2], dilation_rate) for f in (_gradient_by_rows, _gradient_by_windows)]
+        kernel_gradient = jax.lax.platform_dependent(inputs, gradient, cpu=gradients[0], default=gradients[1])
+        return inputs_gradient, kernel_gradient.astype(kernel.dtype)
+
+    convolve = jax.custom_vjp(lambda *arguments: forward(*arguments)[0], nondiff_argnums=(2,))
+    convolve.defvjp(forward, backward)
+    return convolve
+
+
+def _gradient_by_rows(kernel_size: tuple[int, int], dilation_rate: tuple[int, int], inputs: Any, gradient: Any) -> Any:
+    """Return the kernel's gradient (h, w, C) in float32, summed row by row so that all of it stays in the cache."""
+    import jax
     import jax.numpy as jnp
 
-    kernel_size = kernel.shape[:2]
+    batch, height, width, channels = inputs.shape
+    inputs = jax.lax.optimization_barrier(_padded(inputs, kernel_size, dilation_rate))
+    reach = dilation_rate[0] * (kernel_size[0] - 1) + 1
+
+    def add_row(row, totals):
+        rows = jax.lax.dynamic_slice_in_dim(inputs, row, reach, 1).astype(jnp.float32)
+        row_gradient = jax.lax.dynamic_slice_in_dim(gradient, row, 1, 1)[:, 0].astype(jnp.float32)
+        windows = (
+            rows[:, y * dilation_rate[0], x * dilation_rate[1] : x * dilation_rate[1] + width]
+            for y, x in np.ndindex(*kernel_size)
+        )
+        return tuple(total + window * row_gradient for total, window in zip(totals, windows, strict=True))
+
+    zeros = tuple(jnp.zeros((batch, width, channels), jnp.float32) for _ in range(math.prod(kernel_size)))
+    totals = jax.lax.fori_loop(0, height, add_row, zeros)
+    return jnp.stack([total.sum((0, 1)) for total in totals]).reshape(*kernel_size, channels)
+
+
+def _gradient_by_windows(
+    kernel_size: tuple[int, int], dilation_rate: tuple[int, int], inputs: Any, gradient: Any
+) -> Any:
+    """Return the same as nine sums over the whole picture, which an accelerator fuses."""
+    import jax.numpy as jnp
+
+    height, width = inputs.shape[1:3]
+    inputs = _padded(inputs, kernel_size, dilation_rate)
+    sums = []
+    for y, x in np.ndindex(*kernel_size):
+        top, left = y * dilation_rate[0], x * dilation_rate[1]
+        product = inputs[:, top : top + height, left : left + width].astype(jnp.float32) * gradient.astype(jnp.float32)
+        sums.append(product.sum((0, 1, 2)))
+    return jnp.stack(sums).reshape(*kernel_size, -1)
+
+
+def _padded(inputs: Any, kernel_size: tuple[int, int], dilation_rate: tuple[int, int]) -> Any:
+    import jax.numpy as jnp
+
     pad_y, pad_x = pad_amounts(kernel_size, dilation_rate)
-    height, width = output_size(inputs.shape[1:3], kernel_size, strides, dilation_rate)
-    inputs = jnp.pad(inputs, ((0, 0), (pad_y, pad_y), (pad_x, pad_x), (0, 0)))
-    total = 0.0
-    for y in range(kernel_size[0]):
-        for x in range(kernel_size[1]):
-            top, left = y * dilation_rate[0], x * dilation_rate[1]
-            window = inputs[
-                :,
-                top : top + (height - 1) * strides[0] + 1 : strides[0],
-                left : left + (width - 1) * strides[1] + 1 : strides[1],
-            ]
-            total = total + window * kernel[y, x, :, 0]
-    return total
+    return jnp.pad(inputs, ((0, 0), (pad_y, pad_y), (pad_x, pad_x), (0, 0)))

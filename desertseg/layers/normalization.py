@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -20,3 +21,15 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        before = ops.convert_to_tensor(self.moving_variance) if training and self.trainable else None
+        outputs = super().call(inputs, training=training, mask=mask)
+        if before is not None:
+            # Keras has added (1 - momentum) * the biased variance; PyTorch's moving variance takes n / (n - 1) of it.
+            shape = ops.shape(inputs)
+            count = ops.cast(math.prod(shape[axis] for axis in self._reduction_axes), before.dtype)
+            kept = before * self.momentum
+            after = ops.convert_to_tensor(self.moving_variance)
+            self.moving_variance.assign(kept + (after - kept) * (count / ops.maximum(count - 1, 1)))
+        return outputs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -9,14 +10,16 @@ import keras
 import numpy as np
 from keras import ops
 
+from desertseg.layers.form import uses_fast_form
+
 
 @keras.saving.register_keras_serializable("desertseg")
 class ResizeLike(keras.layers.Layer):
     """Bilinear resizing of the first input to height and width of the second.
 
     Args:
-        align_corners: False puts sample centres at half pixels (Keras, TensorFlow, torch align_corners=False); True maps
-            corner pixels onto corner pixels (torch `UpsamplingBilinear2d`).
+        align_corners: False puts sample centres at half pixels (Keras, TensorFlow, torch align_corners=False); True
+            maps corner pixels onto corner pixels (torch `UpsamplingBilinear2d`).
         **kwargs: as `keras.layers.Layer`; `dtype="float32"` for logits.
     """
 
@@ -62,11 +65,51 @@ def resize_bilinear(inputs: Any, size: tuple[Any, Any], align_corners: bool = Fa
             images=inputs, size=tf.stack(size), align_corners=align_corners, half_pixel_centers=not align_corners
         )
         return tf.cast(resized, inputs.dtype)
-    height, width = int(size[0]), int(size[1])
-    inputs = ops.convert_to_tensor(inputs)
-    rows = ops.cast(interpolation_matrix(inputs.shape[1], height, align_corners), inputs.dtype)
-    columns = ops.cast(interpolation_matrix(inputs.shape[2], width, align_corners), inputs.dtype)
-    return ops.einsum("oh,bhwc->bowc", rows, ops.einsum("pw,bhwc->bhpc", columns, inputs))
+    if not uses_fast_form() and not align_corners:
+        return ops.image.resize(inputs, size, "bilinear", antialias=False)
+    return _resize_axis(
+        _resize_axis(ops.convert_to_tensor(inputs), 2, int(size[1]), align_corners), 1, int(size[0]), align_corners
+    )
+
+
+def _resize_axis(inputs: Any, axis: int, new: int, align_corners: bool) -> Any:
+    old = inputs.shape[axis]
+    if new == old:
+        return inputs
+    if new % old == 0 and not align_corners:
+        return _enlarge_axis(inputs, axis, new // old)
+    return _interpolate_axis(inputs, axis, new, align_corners)
+
+
+def _enlarge_axis(inputs: Any, axis: int, factor: int) -> Any:
+    """Return `inputs` enlarged by an integer: each output phase is one weighted sum of the picture and a neighbour."""
+    import jax
+    import jax.numpy as jnp
+
+    size = inputs.shape[axis]
+    first = jax.lax.slice_in_dim(inputs, 0, 1, axis=axis)
+    last = jax.lax.slice_in_dim(inputs, size - 1, size, axis=axis)
+    before = jnp.concatenate([first, jax.lax.slice_in_dim(inputs, 0, size - 1, axis=axis)], axis)
+    after = jnp.concatenate([jax.lax.slice_in_dim(inputs, 1, size, axis=axis), last], axis)
+    phases = []
+    for phase in range(factor):
+        offset = (phase + 0.5) / factor - 0.5
+        neighbour = before if offset < 0 else after
+        phases.append(inputs * (1 - abs(offset)) + neighbour * abs(offset))
+    return jnp.stack(phases, axis + 1).reshape(*inputs.shape[:axis], -1, *inputs.shape[axis + 1 :])
+
+
+def _interpolate_axis(inputs: Any, axis: int, new: int, align_corners: bool) -> Any:
+    """Return `inputs` resized along one axis by a matrix product, batched so that nothing is transposed."""
+    import jax.numpy as jnp
+
+    old = inputs.shape[axis]
+    batch = math.prod(inputs.shape[:axis])
+    matrix = jnp.asarray(interpolation_matrix(old, new, align_corners), inputs.dtype)
+    rows = inputs.reshape(batch, old, -1)
+    # "highest": on a GPU the default would round float32 to 10 bits of mantissa.
+    resized = jnp.matmul(jnp.broadcast_to(matrix, (batch, new, old)), rows, precision="highest")
+    return resized.reshape(*inputs.shape[:axis], new, *inputs.shape[axis + 1 :])
 
 
 @lru_cache(maxsize=64)

@@ -20,8 +20,8 @@ from desertseg.models.network import Network
 class DeepLabV3Plus(Network):
     """DeepLabV3+: ASPP on the deepest features, joined with those of stride 4, logits at the input's size.
 
-    segmentation_models.pytorch's network is `backbone=ResNet(dilate_first_block=True)` with `atrous_rates=(12, 24, 36)`,
-    `aspp_refinement=True`, `decoder_convolutions=1`, `dropout=0.5`, `align_corners=True`.
+    segmentation_models.pytorch's network is `backbone=ResNet(dilate_first_block=True)` with `atrous_rates=(12, 24, 36)`
+    and `aspp_refinement=True`, `decoder_convolutions=1`, `dropout=0.5`, `align_corners=True`.
 
     Args:
         backbone: a network that returns a dict with "stage1" (stride 4) and "stage4", and has an `output_stride`.
@@ -89,8 +89,8 @@ class DeepLabV3Plus(Network):
 class DeepLabV3(Network):
     """DeepLabV3: ASPP on the deepest features, one 3x3 convolution, logits at the input's size.
 
-    torchvision's network is `backbone=ResNet(output_stride=8)` with `atrous_rates=(12, 24, 36)`, `dropout=0.5` and, where
-    it has one, `auxiliary=True`.
+    torchvision's network is `backbone=ResNet(output_stride=8)` with `atrous_rates=(12, 24, 36)`, `dropout=0.5` and,
+    where it has one, `auxiliary=True`.
 
     Args:
         backbone: a network that returns a dict with "stage3" and "stage4", and has an `output_stride`.

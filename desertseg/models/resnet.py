@@ -109,7 +109,7 @@ def _residual_block(
     name: str,
     dtype: Any,
 ) -> Any:
-    """Return relu(branch + shortcut). `dilation_rates`: of the convolution that bears the stride, of those behind it."""
+    """Return relu(branch + shortcut). `dilation_rates`: of the convolution with the stride, of the one behind it."""
     filters = width * 4 if bottleneck else width
     last: dict[str, Any] = {"activation": None, "gamma_initializer": gamma_initializer}
     if bottleneck:

@@ -95,7 +95,9 @@ def normalize_images(images: Any) -> Any:
     """Return float32 images with ImageNet's mean and standard deviation taken out of RGB in [0, 255]."""
     scale = [1 / (255 * std) for std in IMAGE_STD]
     offset = [-mean / std for mean, std in zip(IMAGE_MEAN, IMAGE_STD, strict=True)]
-    return ops.cast(images, "float32") * ops.convert_to_tensor(scale, "float32") + ops.convert_to_tensor(offset, "float32")
+    return ops.cast(images, "float32") * ops.convert_to_tensor(scale, "float32") + ops.convert_to_tensor(
+        offset, "float32"
+    )
 
 
 def _logits_of(outputs: Any) -> Any:
@@ -112,5 +114,9 @@ def _check_images(images: Any) -> None:
     if len(shape) != 4:
         raise ModelError(f"images have shape {shape}; a Segmenter takes (B, H, W, 3)")
     if shape[-1] != 3:
-        hint = "channels come last; transpose to (B, H, W, 3)" if shape[1] == 3 else "RGB alone, without alpha, is expected"
+        hint = (
+            "channels come last; transpose to (B, H, W, 3)"
+            if shape[1] == 3
+            else "RGB alone, without alpha, is expected"
+        )
         raise ModelError(f"images have shape {shape}, {shape[-1]} channels; {hint}")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
-
 
 from desertseg.labels import LabelMap, load_labels
 from desertseg.models.deeplab import DeepLabV3, DeepLabV3Plus
@@ -53,8 +52,8 @@ def build_segmenter(
         size: (height, width) to be trained at; kept in the file.
         output_stride: 8, 16 or 32.
         recipe: kept in the file.
-        **options: of the model (`DeepLabV3Plus`) and the backbone (`ResNet`), e.g. `separable=False`, `width=32`; `dtype`
-            goes to both.
+        **options: of the model (`DeepLabV3Plus`) and the backbone (`ResNet`), e.g. `separable=False`, `width=32`;
+            `dtype` goes to both.
 
     Raises:
         ModelError: an unknown name or option; the message names the nearest right one and all of them.
@@ -62,7 +61,10 @@ def build_segmenter(
     labels = load_labels(labels)
     model_class = _MODELS[_checked("model", model, _MODELS)]
     backbone_options = dict(_BACKBONES[_checked("backbone", backbone, _BACKBONES)])
-    allowed = {"model": _options(model_class) - {"backbone", "num_classes"}, "backbone": _options(ResNet) - {"output_stride"}}
+    allowed = {
+        "model": _options(model_class) - {"backbone", "num_classes"},
+        "backbone": _options(ResNet) - {"output_stride"},
+    }
     for name in options:
         _checked("option", name, sorted(allowed["model"] | allowed["backbone"]))
     backbone_options |= {k: v for k, v in options.items() if k in allowed["backbone"]}
@@ -75,8 +77,8 @@ def build_segmenter(
     return Segmenter(network, labels, size, recipe)
 
 
-def _options(builder: Callable) -> set[str]:
-    parameters = inspect.signature(builder.__init__).parameters.values()  # type: ignore[misc]
+def _options(builder: type[Network]) -> set[str]:
+    parameters = inspect.signature(builder.__init__).parameters.values()
     return {p.name for p in parameters if p.kind is not p.VAR_KEYWORD} - {"self"}
 
 
@@ -87,5 +89,3 @@ def _checked(kind: str, name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(name), known, 1, cutoff=0.5)
     meant = f"; did you mean '{near[0]}'?" if near else ";"
     raise ModelError(f"no {kind} '{name}'{meant} There are {', '.join(known)}".replace("; There", "; there"))
-
-
