@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -66,11 +66,13 @@ class LabelMap:
         for c in self.classes:
             if not c.ids:
                 raise LabelError(f"label map '{self.name}': class '{c.name}' has no raw id; give it `ids = [..]`")
-            if len(c.color) != 3 or not all(0 <= v <= 255 for v in c.color):
-                raise LabelError(f"label map '{self.name}': '{c.name}' has colour {c.color}; give three in 0..255")
+            if len(c.color) != 3 or not all(type(v) is int and 0 <= v <= 255 for v in c.color):
+                raise LabelError(
+                    f"label map '{self.name}': colour {c.color} of '{c.name}' is not three values in 0..255"
+                )
         for raw in (*(i for c in self.classes for i in c.ids), *self.ignore, self.void):
-            if not 0 <= raw < _ID_LIMIT:
-                raise LabelError(f"label map '{self.name}': raw id {raw} does not fit 16 bits (0..{_ID_LIMIT - 1})")
+            if type(raw) is not int or not 0 <= raw < _ID_LIMIT:
+                raise LabelError(f"label map '{self.name}': raw id {raw!r} is not a whole number in 0..{_ID_LIMIT - 1}")
         if any(self.void in c.ids for c in self.classes):
             raise LabelError(f"label map '{self.name}': void id {self.void} is a class's id; choose one that is free")
 
@@ -146,10 +148,10 @@ class LabelMap:
             self._encode_table.take(
                 ids[i : i + _CHUNK], out=labels[i : i + _CHUNK], mode="wrap"
             )  # none is out of range
-        labels = labels.reshape(mask.shape)
-        if (labels == _UNKNOWN).any():
-            raise LabelError(self._explain_unknown(mask, labels == _UNKNOWN, source))
-        return labels
+        unknown = labels == _UNKNOWN
+        if unknown.any():
+            raise LabelError(self._explain_unknown(ids, unknown, source))
+        return labels.reshape(mask.shape)
 
     def encode_colors(self, rgb: np.ndarray, source: str = "mask") -> np.ndarray:
         """Return the labels of a colour-coded mask: uint8 (H, W), by exact match with the classes' colours.
@@ -158,17 +160,14 @@ class LabelMap:
             rgb: uint8 (H, W, 3). Black is ignore if no class has that colour and the map ignores its void id.
 
         Raises:
-            LabelError: a colour that no class has, or two classes of one colour.
+            LabelError: a colour that no class has, two classes of one colour, or an array of another kind.
         """
-        self._refuse_repeats("colour", [c.color for c in self.classes])
-        keys, table = _pack(self.colors), list(range(self.num_classes))
-        if self.void in self.ignore and 0 not in keys:
-            keys, table = np.append(keys, 0), [*table, IGNORE_INDEX]
-        order = np.argsort(keys)
+        rgb = np.asarray(rgb)
+        if rgb.dtype != np.uint8 or rgb.shape[-1:] != (3,):
+            raise LabelError(f"{source} is {rgb.dtype} of shape {rgb.shape}; a colour-coded mask is uint8 (H, W, 3)")
         packed = _pack(rgb)
-        position = np.searchsorted(keys, packed, sorter=order).clip(max=len(keys) - 1)
-        found = order[position]
-        unknown = keys[found] != packed
+        labels = _color_index(self).take(packed)
+        unknown = labels == _UNKNOWN
         if unknown.any():
             key = int(packed[unknown][0])
             color = (key >> 16, key >> 8 & 255, key & 255)
@@ -176,7 +175,7 @@ class LabelMap:
                 f"{source} holds colour {color} ({int((packed == key).sum()):,} pixels), which no class of label map "
                 f"'{self.name}' has; use the label map whose colours these are"
             )
-        return np.array(table, np.uint8)[found]
+        return labels
 
     def decode(self, labels: np.ndarray) -> np.ndarray:
         """Return the mask of labels: uint16 raw ids, same shape; 255 becomes the void id.
@@ -259,22 +258,32 @@ class LabelMap:
                 f"{source}: unknown key {sorted(unknown)[0]!r}; keys are name, description, ignore, void, classes"
             )
         try:
-            classes = tuple(
-                LabelClass(str(c["name"]), tuple(int(i) for i in c["ids"]), tuple(int(v) for v in c["color"]))  # type: ignore[arg-type]
-                for c in data["classes"]
-            )
-            ignore = tuple(int(i) for i in data.get("ignore", ()))
-            return cls(str(data["name"]), classes, ignore, int(data.get("void", 0)), str(data.get("description", "")))
+            classes = tuple(LabelClass(str(c["name"]), tuple(c["ids"]), tuple(c["color"])) for c in data["classes"])
+            ignore, void = tuple(data.get("ignore", ())), data.get("void", 0)
+            return cls(str(data["name"]), classes, ignore, void, str(data.get("description", "")))
         except KeyError as error:
-            raise LabelError(f"{source}: key {error} is missing; a class needs name, ids and color") from error
+            raise LabelError(
+                f"{source}: key {error} is missing; a map needs name and classes, a class name, ids and color"
+            ) from error
         except (TypeError, AttributeError) as error:
             raise LabelError(f"{source}: {error}; see the shipped label maps for the layout") from error
 
 
 def _pack(rgb: np.ndarray) -> np.ndarray:
     """Return RGB as one int32 a pixel."""
-    rgb = np.asarray(rgb).astype(np.int32)
+    rgb = rgb.astype(np.int32)
     return rgb[..., 0] << 16 | rgb[..., 1] << 8 | rgb[..., 2]
+
+
+@lru_cache(maxsize=2)
+def _color_index(labels: LabelMap) -> np.ndarray:
+    """Return the label of each of the 2^24 colours; 16 MB, so it is made only where colours are read."""
+    labels._refuse_repeats("colour", [c.color for c in labels.classes])
+    table = np.full(1 << 24, _UNKNOWN, np.uint8)
+    if labels.void in labels.ignore:
+        table[0] = IGNORE_INDEX
+    table[_pack(labels.colors)] = np.arange(labels.num_classes)
+    return table
 
 
 def available_labels() -> list[str]:
