@@ -39,12 +39,16 @@ class _Group(click.Group):
         try:
             return super().invoke(context)
         except UserError as error:
-            raise SystemExit(_fail(str(error))) from error
+            raise _Mistake(str(error)) from error
 
 
-def _fail(message: str) -> int:
-    click.echo(f"desertseg: {message}", err=True)
-    return 2
+class _Mistake(click.ClickException):
+    """What the user can mend, as one line."""
+
+    exit_code = 2
+
+    def show(self, file: object = None) -> None:
+        click.echo(f"desertseg: {self.message}", err=True)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -64,7 +68,10 @@ def main() -> None:
     """Run the command line."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's banner is no news to a user
     try:
-        group()
-    except KeyboardInterrupt:
+        sys.exit(group.main(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:  # what click makes of Ctrl-C
         click.echo("desertseg: stopped by Ctrl-C", err=True)
         sys.exit(130)

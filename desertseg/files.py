@@ -32,8 +32,8 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def prepare_folder(out: str | Path, overwrite: bool) -> Path:
-    """Return `out` as a folder that may be written to.
+def check_folder(out: str | Path, overwrite: bool) -> None:
+    """Refuse a folder that may not be written to.
 
     Raises:
         UserError: it is a file, or holds anything and `overwrite` is false.
@@ -43,6 +43,16 @@ def prepare_folder(out: str | Path, overwrite: bool) -> Path:
         raise UserError(f"{out} is a file; give a folder")
     if out.is_dir() and any(out.iterdir()) and not overwrite:
         raise UserError(f"{out} exists and is not empty; choose another --out, or --overwrite to replace what it holds")
+
+
+def prepare_folder(out: str | Path, overwrite: bool) -> Path:
+    """Return `out` as a folder that exists and may be written to.
+
+    Raises:
+        UserError: as `check_folder`, or the folder cannot be made.
+    """
+    check_folder(out, overwrite)
+    out = Path(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

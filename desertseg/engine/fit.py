@@ -75,9 +75,8 @@ def fit(
     if len(train) < batch_size:
         raise UserError(f"{data} has {len(train)} training frames, fewer than one batch; use --batch-size {len(train)}")
     steps = count_batches(len(train), batch_size, drop_remainder=True)
+    run = RunFolder(out, recipe, labels, str(data), overwrite=overwrite)
     trainer = _build_trainer(recipe, labels, steps)
-    run = RunFolder(out, overwrite=overwrite)
-    run.describe(recipe, labels, str(data))
     batches = load_dataset(
         train,
         labels=labels,

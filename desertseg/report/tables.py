@@ -21,6 +21,6 @@ def score_lines(scores: Scores, labels: LabelMap) -> list[str]:
             lines.append(f"{name:<{width}}  {'absent from the truth':>22}  {share}")
     lines.append("-" * len(lines[0]))
     lines.append(f"mIoU            {scores.miou:.4f}   {scores.definition}")
-    lines.append(f"mIoU, all       {scores.miou_all:.4f}   mean IoU over all {labels.num_classes} classes, absent = 0")
+    lines.append(f"mIoU, all       {scores.miou_all:.4f}   {scores.definition_all}")
     lines.append(f"pixel accuracy  {scores.pixel_accuracy:.4f}   over {total:,} pixels at the masks' own resolution")
     return lines

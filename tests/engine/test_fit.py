@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -71,6 +72,20 @@ def test_two_runs_of_one_seed_are_identical(tiny_desert: Path, tmp_path: Path) -
         rows = json.loads((tmp_path / name / "history.json").read_text())
         histories.append([{k: v for k, v in r.items() if k not in ("seconds", "images_per_second")} for r in rows])
     assert histories[0] == histories[1]
+
+
+def test_bad_data_costs_nothing_that_was_there(tiny_desert: Path, tiny_run: Path, tmp_path: Path) -> None:
+    data, run = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(tiny_desert, data)
+    shutil.copytree(tiny_run, run)
+    before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
+    mask = next((data / "train" / "Segmentation").iterdir())
+    cv2.imwrite(str(mask), np.full((48, 80), 77, np.uint16))
+    for out in (run, tmp_path / "new"):
+        with pytest.raises(UserError, match=rf"mask .*{mask.name} holds id 77 \(3,840 pixels\)"):
+            fit(data, out, size=(32, 64), epochs=1, batch_size=4, overwrite=True, progress=False)
+    assert {p: p.read_bytes() for p in run.rglob("*") if p.is_file()} == before
+    assert not (tmp_path / "new").exists()
 
 
 def test_what_cannot_be_trained_is_refused_before_it_costs_anything(

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from desertseg.data import fit_box
+from desertseg.engine.inference import Inference
+from desertseg.labels import load_labels
+from desertseg.losses import CrossEntropy
+from desertseg.metrics import count_confusion_numpy
+from desertseg.models import Segmenter
+
+
+@pytest.fixture(scope="module")
+def segmenter() -> Segmenter:
+    inputs = keras.Input((None, None, 3))
+    network = keras.Model(inputs, keras.layers.Conv2D(10, 3, padding="same")(inputs))
+    return Segmenter(network, load_labels("falcon"), (24, 40))
+
+
+def interpolate(logits: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Bilinear with half-pixel centres in float64, axis by axis: a reference that shares no code with Keras."""
+    for axis, target in ((1, size[0]), (2, size[1])):
+        source = logits.shape[axis]
+        position = ((np.arange(target) + 0.5) * source / target - 0.5).clip(0, source - 1)
+        low = np.floor(position).astype(int).clip(max=max(source - 2, 0))
+        weight = (position - low).reshape([-1 if a == axis else 1 for a in range(4)])
+        logits = logits.take(low, axis) * (1 - weight) + logits.take((low + 1).clip(max=source - 1), axis) * weight
+    return logits
+
+
+@pytest.mark.parametrize("native_size", [(54, 96), (24, 40), (45, 61)])
+def test_the_class_is_chosen_at_native_resolution(segmenter: Segmenter, native_size: tuple[int, int]) -> None:
+    random = np.random.default_rng(1)
+    images = random.integers(0, 256, (2, 24, 40, 3), np.uint8)
+    truth = random.integers(0, 10, (2, *native_size), np.uint8)
+    truth[0, :5] = 255
+    box = fit_box(native_size, (24, 40))
+    logits = segmenter.predict(images, verbose=0).astype(np.float64)
+    logits = interpolate(logits[:, box.top : box.top + box.height, box.left : box.left + box.width], native_size)
+    inference = Inference(segmenter, CrossEntropy())
+    labels = np.asarray(inference.labels(images, box, native_size))
+    counts, loss = inference.counts(images, truth, box)
+    assert labels.dtype == np.uint8
+    assert labels.shape == (2, *native_size)
+    best = np.sort(logits, -1)
+    clear = best[..., -1] - best[..., -2] > 1e-4  # float32 may turn a pixel whose two best classes are level
+    np.testing.assert_array_equal(labels[clear], logits.argmax(-1)[clear])
+    assert clear.mean() > 0.99
+    np.testing.assert_array_equal(np.asarray(counts), count_confusion_numpy(truth, labels, 10))
+    valid = truth != 255
+    log_p = (
+        logits
+        - np.log(np.exp(logits - logits.max(-1, keepdims=True)).sum(-1, keepdims=True))
+        - logits.max(-1, keepdims=True)
+    )
+    expected = -np.take_along_axis(log_p, np.where(valid, truth, 0)[..., None].astype(int), -1)[..., 0][valid].mean()
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
