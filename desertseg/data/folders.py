@@ -81,7 +81,7 @@ def find_frames(data: str | Path, split: str | None = None, *, masks: bool = Tru
         return _cut(_pair(*layout[_WHOLE], masks), root, split)
     wanted = _SPLITS.get(split.lower(), split)
     if wanted not in layout:
-        hint = f"; to cut val from train, give {root}/train" if wanted == "val" else ""
+        hint = "; to cut val from train, give the train folder alone" if wanted == "val" and "train" in layout else ""
         raise DataError(f"data folder {root} has no split '{split}'; it has {', '.join(sorted(layout))}{hint}")
     return _pair(*layout[wanted], masks)
 
@@ -199,7 +199,7 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     for stem, path in _scan(folder):
         if stem in stems:
             raise DataError(
-                f"{folder} holds the stem '{stem}' twice, {stems[stem].name} and {path.name}; remove one of them"
+                f"folder {folder} holds '{stem}' twice, as {stems[stem].name} and {path.name}; remove one of them"
             )
         stems[stem] = path
     return stems
@@ -225,7 +225,7 @@ def _refuse_single(
     if single:
         more = f" (and {len(single) - 1} more {one}s without one)" if len(single) > 1 else ""
         raise DataError(
-            f"{one} {having[single[0]]} has no {other}{more}; expected {where}/{single[0]}.*: add or remove one"
+            f"{one} {having[single[0]]} has no {other}{more}; expected {where}/{single[0]}.*; add one, or remove the {one}"
         )
 
 
@@ -238,13 +238,9 @@ def _scene(stem: str) -> str:
 def _cut(frames: list[Frame], root: Path, split: str) -> list[Frame]:
     """Return the train or val part of frames that lie in one folder, by the rule of `find_frames`."""
     if split not in ("train", "val"):
-        raise DataError(
-            f"data folder {root} has no split folders, so it has train and val (cut from it), not '{split}'"
-        )
+        raise DataError(f"data folder {root} has no split '{split}'; without split folders it has train and val")
     if len(frames) < 2:
-        raise DataError(
-            f"data folder {root} holds {len(frames)} frame, too few to cut train and val from; give two or more"
-        )
+        raise DataError(f"data folder {root} holds one frame; to cut train and val from it, give two or more")
     scenes: dict[str, list[Frame]] = {}
     for frame in frames:
         scenes.setdefault(frame.scene, []).append(frame)
