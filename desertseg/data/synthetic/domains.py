@@ -53,6 +53,7 @@ class Style:
     eye: tuple[float, float] = (1.2, 1.9)
     skyline: tuple[float, float] = (0.405, 0.525)
     exposure: float = 1.0
+    tracks: bool = False  # wheel tracks along the drive
     ripple: float = 0.3  # strength of wind ripples in the sand
 
 
@@ -72,7 +73,7 @@ def _mix(**changes: Population | None) -> dict[str, Population]:
         "dry": Population(210, (0.5, 1.2), "tint"),
         "tree": Population(27, (2.8, 6.2), nearest=7),
         "rock": Population(125, (0.15, 1.1), "clutter", 2.5),
-        "log": Population(24, (0.25, 0.5), nearest=3),
+        "log": Population(18, (0.25, 0.5), nearest=3),
         "flower": Population(130, (0.4, 1.0), "flower"),
         "clutter": Population(500, (0.08, 0.22), "clutter", 2, 28),
     }
@@ -94,8 +95,8 @@ _JOSHUA = Style(
     sand=((170, 122, 84), (138, 92, 60)), grass=((88, 66, 36), (206, 170, 108)), leaf=((36, 48, 20), (116, 132, 62)),
     twig=((60, 50, 40), (150, 130, 106)), stone=((84, 54, 36), (206, 150, 104)),
     flower=((245, 210, 60), (240, 240, 230), (214, 90, 120)), hills=((112, 130, 158), (150, 128, 112)), mesa=0.5,
-    cover={"grass": 0.40, "clutter": 0.36, "flower": 0.08}, tree="joshua",
-    mix=_mix(tree=Population(60, (3.0, 7.0), nearest=7), lush=Population(380, (0.5, 1.4))), eye=(1.3, 1.8),
+    cover={"grass": 0.40, "clutter": 0.36, "flower": 0.06}, tree="joshua",
+    mix=_mix(tree=Population(60, (3.0, 7.0), nearest=7), lush=Population(380, (0.5, 1.4))), eye=(1.3, 1.8), tracks=True,
     skyline=(0.40, 0.52),
 )  # fmt: skip
 _WHITE = Style(
@@ -104,7 +105,7 @@ _WHITE = Style(
     sand=((214, 200, 178), (184, 164, 138)), grass=((70, 54, 28), (180, 150, 88)), leaf=((30, 42, 18), (112, 128, 66)),
     twig=((56, 50, 42), (152, 140, 120)), stone=((60, 56, 52), (150, 142, 130)),
     flower=((226, 210, 50), (245, 235, 120), (200, 190, 40)), hills=((132, 150, 176), (168, 160, 146)), mesa=0.3,
-    cover={"grass": 0.34, "clutter": 0.34, "flower": 0.12}, tree="round", ripple=0.4,
+    cover={"grass": 0.37, "clutter": 0.34, "flower": 0.085}, tree="round", ripple=0.4,
     mix=_mix(
         lush=Population(720, (0.5, 1.7), "grass"), flower=Population(260, (0.5, 1.3), "flower"),
         tree=Population(30, (2.5, 5.5), nearest=8),
@@ -116,8 +117,8 @@ _WASH = Style(
     sand=((206, 164, 118), (172, 128, 88)), grass=((82, 58, 28), (214, 172, 94)), leaf=((36, 50, 18), (138, 146, 60)),
     twig=((58, 46, 36), (160, 132, 100)), stone=((82, 58, 46), (190, 146, 112)),
     flower=((220, 100, 190), (180, 110, 220), (250, 220, 240)), hills=((152, 128, 146), (166, 124, 100)), mesa=0.9,
-    cover={"grass": 0.38, "clutter": 0.28, "flower": 0.12}, tree="round", ripple=0.6,
-    mix=_mix(log=Population(36, (0.25, 0.55), nearest=3), lush=Population(480, (0.5, 1.6), "grass")),
+    cover={"grass": 0.40, "clutter": 0.28, "flower": 0.085}, tree="round", ripple=0.6, tracks=True,
+    mix=_mix(log=Population(26, (0.25, 0.55), nearest=3), lush=Population(480, (0.5, 1.6), "grass")),
 )  # fmt: skip
 
 _RED = Style(
@@ -128,7 +129,7 @@ _RED = Style(
     flower=(), hills=((166, 88, 62), (134, 62, 40)), mesa=1.0,
     cover={"grass": 0.20, "clutter": 0.0, "flower": 0.0}, tree="round", exposure=0.9,
     mix=_mix(
-        rock=Population(480, (0.25, 2.4), "tint", 4.0), outcrop=Population(20, (3.5, 10), "tint", 16, 155), log=None,
+        rock=Population(500, (0.25, 2.4), "tint", 4.0), outcrop=Population(20, (3.5, 10), "tint", 16, 155), log=None,
         flower=None, clutter=None, lush=None, tree=Population(10, (2.0, 4.0), nearest=8),
         grass=Population(4000, (0.3, 0.7), "grass", 1.7, 24), dry=Population(150, (0.5, 1.2), "grass"),
     ),
@@ -142,7 +143,7 @@ def _canyon_scenes() -> tuple[Style, ...]:
 
     dusk = replace(
         _RED, prefix="rd", relief=1.8, sun=(0.85, 0.26, 0.1), sunlight=(1.2, 0.88, 0.72), zenith=(72, 84, 128),
-        horizon=(226, 168, 132), cloud=0.35, exposure=0.94, tree="joshua",
+        horizon=(226, 168, 132), cloud=0.35, tracks=True, exposure=0.94, tree="joshua",
         sand=((150, 78, 52), (112, 54, 38)), hills=((170, 92, 70), (120, 56, 42)),
         mix=_RED.mix | {"lush": Population(1.5, (0.5, 0.9)), "tree": Population(9, (2.5, 5.0), nearest=9)},
     )  # fmt: skip

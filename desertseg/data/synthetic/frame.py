@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
@@ -11,10 +9,11 @@ from desertseg.data.errors import DataError
 from desertseg.data.synthetic.domains import DOMAINS, Style
 from desertseg.data.synthetic.ground import lay_classes, paint_ground
 from desertseg.data.synthetic.noise import make_rng
-from desertseg.data.synthetic.scene import CLASS, Crowd, Scene, make_scene
+from desertseg.data.synthetic.scene import CLASS, Scene, make_scene
 from desertseg.data.synthetic.sky import PANORAMA, SCALE, SKYLINE
-from desertseg.data.synthetic.sprites import Sprite, lay_flat, stamp
-from desertseg.data.synthetic.terrain import FOCAL_X, FOCAL_Y, TILE, Camera, View, look, measure_depth, sample_height
+from desertseg.data.synthetic.sprites import stamp
+from desertseg.data.synthetic.standing import Standing, cast_shadows, find_objects
+from desertseg.data.synthetic.terrain import TILE, Camera, View, look, measure_depth
 from desertseg.labels import load_labels
 
 REGION = 1_000_000
@@ -28,18 +27,6 @@ _SMALL = 480  # frames narrower than this are drawn twice as large and averaged
 
 class SyntheticError(DataError):
     """A procedural desert that cannot be drawn or written as asked."""
-
-
-@dataclass(frozen=True)
-class Standing:
-    """One object as the camera sees it: metres away; foot column, foot row and height in parts of the frame."""
-
-    kind: str
-    sprite: Sprite
-    depth: float
-    x: float
-    y: float
-    tall: float
 
 
 def draw_frame(
@@ -89,11 +76,13 @@ def check_request(seed: int, index: int, domain: str, size: tuple[int, int]) -> 
 def place_camera(scene: Scene, position: int, rng: np.random.Generator) -> Camera:
     """Return the camera at a position of the scene's drive: a winding way that never closes, with a robot's sway."""
     style, way = scene.style, position * _STEP
-    heading = 0.30 * np.sin(way / 61) + 0.22 * np.sin(way / 23.7)
+    slope, aside = _DRIFT + 14 / 47 * np.cos(way / 47), float(rng.normal(0, 1.3))
+    heading = 0.8 * np.arctan(slope) + 0.22 * np.sin(way / 23.7)
     return Camera(
-        x=(way * _DRIFT + 14 * np.sin(way / 47) + rng.normal(0, 1.5)) % TILE,
+        x=(way * _DRIFT + 14 * np.sin(way / 47) + aside) % TILE,
         z=(way + rng.normal(0, 1.0)) % TILE,
-        yaw=float(np.clip(heading + rng.normal(0, 0.12), -0.7, 0.7)),
+        yaw=float(np.clip(heading + rng.normal(0, 0.12), -0.55, 0.55)),
+        track=(-aside, float(slope), float(-7 / 47**2 * np.sin(way / 47))),
         eye=float(rng.uniform(*style.eye)),
         skyline=float(rng.uniform(*style.skyline)),
         roll=float(rng.normal(0, 0.035)),
@@ -117,46 +106,8 @@ def _stamp_objects(canvas: np.ndarray, standing: list[Standing], view: View, sty
     for thing, limit in zip(standing, limits, strict=True):
         tall, wide = thing.tall * height, thing.tall * thing.sprite.aspect * 9 / 16 * width
         box = (thing.x * width - wide / 2, thing.y * height + 1 - tall, wide, tall)
-        stamp(canvas, thing.sprite, box, limit, haze, 1 - float(np.exp(-thing.depth / style.haze)))
-
-
-def find_objects(scene: Scene, view: View) -> list[Standing]:
-    """Return the objects inside the frame, far to near."""
-    found: list[Standing] = []
-    for kind, crowd in scene.crowds.items():
-        found += _find_kind(kind, crowd, scene, view)
-    return sorted(found, key=lambda thing: -thing.depth)
-
-
-def _find_kind(kind: str, crowd: Crowd, scene: Scene, view: View) -> list[Standing]:
-    camera, places = view.camera, crowd.places
-    dx = (places[:, 0] - camera.x + TILE / 2) % TILE - TILE / 2
-    dz = (places[:, 1] - camera.z + TILE / 2) % TILE - TILE / 2
-    cos, sin = np.cos(camera.yaw), np.sin(camera.yaw)
-    depth, side = dx * sin + dz * cos, dx * cos - dz * sin
-    population = crowd.population
-    near = (depth > population.nearest) & (depth < population.farthest)
-    near &= depth > places[:, 2] * 2.6  # nothing fills the whole frame
-    near &= np.abs(side) < depth * 0.5 / FOCAL_X + places[:, 2] * 1.5
-    if not near.any():
-        return []
-    places, depth, side = places[near], depth[near], side[near]
-    level = _find_footing(scene, camera, places)
-    x = 0.5 + FOCAL_X * side / depth
-    y = camera.skyline + camera.roll * (x - 0.5) + FOCAL_Y * (view.level - level) / depth
-    tall = FOCAL_Y * places[:, 2] / depth
-    which = (places[:, 3] * len(crowd.sprites)).astype(int) % len(crowd.sprites)
-    limit = view.hidden_below(x, depth)
-    seen = np.flatnonzero((tall > 0.006) & (y - tall < limit))
-    rows = np.stack([depth, x, y, tall], 1)[seen].tolist()
-    return [Standing(kind, crowd.sprites[number], *row) for number, row in zip(which[seen], rows, strict=True)]
-
-
-def _find_footing(scene: Scene, camera: Camera, places: np.ndarray) -> np.ndarray:
-    """Return the lowest land under each object's left, middle and right, so that none hovers over a slope."""
-    step = places[:, 2:3] * np.array([-0.45, 0, 0.45], np.float32)
-    x, z = places[:, :1] + step * np.cos(camera.yaw), places[:, 1:2] - step * np.sin(camera.yaw)
-    return sample_height(scene.world, x, z).min(1)
+        amount = 1 - float(np.exp(-thing.depth / style.haze))
+        stamp(canvas, thing.sprite, box, limit, haze, amount, thing.light)
 
 
 def _paint_sky(scene: Scene, camera: Camera, size: tuple[int, int]) -> np.ndarray:
@@ -179,37 +130,13 @@ def _paint_land(canvas: np.ndarray, scene: Scene, view: View, standing: list[Sta
     top, depth = measure_depth(view, size)
     first = size[0] - depth.shape[0]
     layers = lay_classes(scene.world, scene.style, scene.tiles, view.camera, depth, size, shift)
-    shadow = _cast_shadows(standing, scene.style.sun, view.camera.eye, size)[first:]
+    shadow = cast_shadows(standing, scene.style.sun, view.camera.eye, size)[first:]
     color = cv2.convertScaleAbs(paint_ground(layers, scene.style, depth, shadow))
     classes = np.full(depth.shape, CLASS["Landscape"], np.uint8)
     for layer, name in (("grass", "Dry Grass"), ("stone", "Ground Clutter"), ("flower", "Flowers")):
         classes[layers[layer] > 0] = CLASS[name]
     land = (np.arange(first, size[0])[:, None] >= top[None]).astype(np.uint8) * 255
     cv2.copyTo(cv2.merge([*cv2.split(color), classes]), land, canvas[first:])
-
-
-def _cast_shadows(standing: list[Standing], sun: tuple, eye: float, size: tuple[int, int]) -> np.ndarray:
-    """Return uint8 (H, W): 255 in the sun, darker where objects stand between. Drawn at half size and softened."""
-    height, width = size[0] // 2 + 1, size[1] // 2 + 1
-    shadow = np.full((height, width), 255, np.uint8)
-    right, up, ahead = sun
-    level = float(np.hypot(right, ahead))
-    reach = min(level / max(up, 0.2), 2.5)
-    for thing in standing:
-        if thing.tall < (0.06 if thing.kind == "grass" else 0.025) or thing.kind == "clutter":
-            continue
-        tall, wide = thing.tall * height, thing.tall * thing.sprite.aspect * 9 / 16 * width
-        flat = min(eye / thing.depth, 0.5)  # how much the ground plane is foreshortened there
-        # The object's outline, turned to face the sun and laid on the ground away from it.
-        along = reach * tall * np.array([-right, ahead * flat]) / level
-        across = wide * np.array([ahead, right * flat]) / level
-        foot = np.array([thing.x * width, thing.y * height])
-        if thing.kind != "grass":  # the dark under its edge
-            rim = max(1, int(wide * 0.45)), max(1, int(wide * 0.4 * flat))
-            cv2.ellipse(shadow, (int(foot[0]), int(foot[1])), rim, 0, 0, 360, 105, -1)
-        lay_flat(shadow, thing.sprite, foot, along, across, 0.45 if thing.kind == "grass" else 0.8)
-    soft = max(1.0, height / 200)
-    return cv2.resize(cv2.GaussianBlur(shadow, (0, 0), soft), (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
 
 
 def _develop(canvas: np.ndarray, rng: np.random.Generator, exposure: float) -> np.ndarray:

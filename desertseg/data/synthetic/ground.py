@@ -68,11 +68,23 @@ def lay_classes(
     grain_x, grain_z = (v * np.float32(512 / _GRAIN_METRES) for v in turned)
     fine = cv2.remap(world.grain, grain_x, grain_z, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
     coarse = cv2.remap(world.grain, grain_x / 9, grain_z / 9, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-    rough = cv2.addWeighted(coarse, 0.5, speckle, 0.5, 0)
+    grain = cv2.addWeighted(fine, 0.55, cv2.addWeighted(coarse, 0.5, speckle, 0.5, 0), 0.45, 0)
+    if style.tracks:
+        ruts = _find_ruts(camera, x, z)
+        grain = cv2.subtract(grain, ruts)
+        cv2.subtract(roots, cv2.merge([ruts, ruts, ruts]), dst=roots)
     return {
-        "light": fields[..., 0], "tint": fields[..., 3], "grain": cv2.addWeighted(fine, 0.55, cv2.addWeighted(coarse, 0.5, speckle, 0.5, 0), 0.45, 0),
+        "light": fields[..., 0], "tint": fields[..., 3], "grain": grain,
         "blade": blade, **_decide(style, fields, roots, blade, tone, depth, height),
     }  # fmt: skip
+
+
+def _find_ruts(camera: Camera, x: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Return uint8: 0 off the wheel tracks, up to 60 in the middle of one."""
+    start, slope, bend = (np.float32(v) for v in camera.track)
+    ahead = z - np.float32(camera.z)
+    aside = np.abs(x - np.float32(camera.x) - start - ahead * (slope + bend * ahead))
+    return cv2.convertScaleAbs(np.maximum(0, 60 - 200 * np.abs(aside - np.float32(0.85))))
 
 
 def _decide(
@@ -126,7 +138,7 @@ def paint_ground(layers: dict[str, np.ndarray], style: Style, depth: np.ndarray,
     stone = _blend(style.stone, layers["tone"].astype(np.float32) * np.float32(1 / 255)) * level[..., None]
     cv2.copyTo(stone, layers["stone"], sand)
     if layers["flower"].any():
-        petals = _blend((style.leaf[0], style.flower[0]), np.clip(blade * 2.6 - 0.9, 0, 1)) * level[..., None]
+        petals = _blend((style.leaf[0], style.flower[0]), np.clip(blade * 2.6 - 1.1, 0, 0.85)) * level[..., None]
         cv2.copyTo(petals, layers["flower"], sand)
     sand *= np.asarray(style.sunlight, np.float32)
     air = (1 - np.exp(-depth / np.float32(style.haze)))[..., None]

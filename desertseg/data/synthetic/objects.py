@@ -26,6 +26,7 @@ def draw_rock(rng: np.random.Generator, style: Style) -> np.ndarray:
     side = np.sqrt(1 - lean**2)
     normals = np.stack([side * np.cos(turn), side * np.sin(turn), lean], 1).astype(np.float32)
     reach = rng.uniform(0.66, 0.92, len(normals)).astype(np.float32)[:, None, None]
+    reach[normals[:, 1] < -0.15] += 0.8  # the foot stays broad: the rock goes on under the sand
     nx, ny, nz = (normals[:, i, None, None] for i in range(3))
     depths = (reach - nx * x - ny * y / 0.8) / nz + 0.02 * rough
     face = depths.argmin(0)

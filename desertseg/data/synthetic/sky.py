@@ -1,4 +1,4 @@
-"""The panorama behind everything: sky, sun glow, clouds and distant ranges, wrapping around the horizon."""
+"""The panorama behind everything: sky, sun glow, clouds and distant ranges, as far round as cameras turn."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from desertseg.data.synthetic.domains import Style
 from desertseg.data.synthetic.noise import draw_noise
 
-PANORAMA = (640, 2048)  # rows, columns; columns wrap
+PANORAMA = (640, 2048)  # rows, columns
 SKYLINE = 540  # row of the panorama at eye level
 SCALE = (700, 1100)  # panorama pixels that one frame height, one frame width covers
 _FRAME_ANGLE = 1.39  # radians of one frame width

@@ -66,6 +66,7 @@ def stamp(
     limits: np.ndarray,
     haze: tuple[float, ...],
     amount: float,
+    light: float = 1.0,
 ) -> None:
     """Paint a sprite over the canvas with hard edges.
 
@@ -76,6 +77,7 @@ def stamp(
         limits: int, one for each column of the canvas: the row from which nearer ground hides the sprite.
         haze: RGB of the air in between.
         amount: share of haze, 0..1.
+        light: brightness of the object, 1 on open level ground.
     """
     left, top = round(box[0]), round(box[1])
     width, height = max(1, round(box[2])), max(1, round(box[3]))
@@ -91,11 +93,12 @@ def stamp(
     pixels, alpha = pixels[window], np.ascontiguousarray(alpha[window])
     if limits.min() < y1:
         alpha = np.where(np.arange(y0, y1)[:, None] < limits, alpha, np.uint8(0))
-    if amount > 0.02:
+    if amount > 0.02 or abs(light - 1) > 0.02:
         index = int(pixels[0, 0, 3])
         air = np.empty_like(pixels)
-        air[:] = (*haze, index)
-        pixels = cv2.addWeighted(pixels, 1 - amount, air, amount, 0)
+        air[:] = (*haze, 0)
+        pixels = cv2.addWeighted(pixels, light * (1 - amount), air, amount, 0)
+        pixels[..., 3] = index
     cv2.copyTo(np.ascontiguousarray(pixels), alpha, canvas[y0:y1, x0:x1])
 
 

@@ -36,7 +36,10 @@ class World:
 
 @dataclass(frozen=True)
 class Camera:
-    """Where the frame is taken from: metres in the world, radians, and parts of the frame's height for `skyline`."""
+    """Where the frame is taken from: metres in the world, radians, and parts of the frame's height for `skyline`.
+
+    `track` gives the way of earlier vehicles: x = track[0] + track[1] z + track[2] z^2 in metres from the camera.
+    """
 
     x: float
     z: float
@@ -44,6 +47,7 @@ class Camera:
     eye: float
     skyline: float
     roll: float
+    track: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def make_world(rng: np.random.Generator, style: Style) -> World:
     light *= 1 - 0.28 * np.clip(clouds - 0.6, 0, 1)
     grass = draw_noise(rng, MAP, 16, octaves=6, gain=0.62)
     clutter = draw_noise(rng, MAP, 16, octaves=5, gain=0.6) - 0.25 * grass
-    tint = draw_noise(rng, MAP, 8, octaves=6, gain=0.6)
+    tint = draw_noise(rng, MAP, 16, octaves=5, gain=0.6)
     fields = np.dstack([np.clip(light * 128, 0, 255), *(rank_uniform(f) for f in (grass, clutter, tint))])
     return World(height, np.ascontiguousarray(fields.astype(np.uint8)), _draw_grain(rng, style))
 

@@ -30,13 +30,15 @@ def checksum(index: int, domain: str = "desert") -> int:
 
 
 def measure_shares(domain: str, frames: int) -> dict[str, float]:
-    masks = np.stack([draw_frame(0, index, domain, (108, 192))[1] for index in range(frames)])
+    masks = np.stack(
+        [draw_frame(seed, index, domain, (108, 192))[1] for seed in (0, 1) for index in range(frames // 2)]
+    )
     return {name: 100 * float((masks == raw).mean()) for name, raw in ID.items()}
 
 
 @pytest.fixture(scope="module")
 def shares() -> dict[str, dict[str, float]]:
-    return {"desert": measure_shares("desert", 52), "canyon": measure_shares("canyon", 39)}
+    return {"desert": measure_shares("desert", 64), "canyon": measure_shares("canyon", 36)}
 
 
 def test_other_frames_and_caches_change_nothing():
@@ -113,8 +115,8 @@ def test_a_small_frame_is_the_large_one_shrunk(index):
 
 @pytest.mark.parametrize("name", FALCON_SHARES)
 def test_desert_shares_are_near_falcons(shares, name):
-    """Within a factor of 1.6 for classes over 1 %, 3 for Logs: scenes are few and patches large, frames only 52."""
-    factor = 3.0 if name == "Logs" else 1.6
+    """Within a factor of 1.6 for classes over 1 %, 2.5 for Logs: patches are large, and the frames only 64."""
+    factor = 2.5 if name == "Logs" else 1.6
     assert FALCON_SHARES[name] / factor < shares["desert"][name] < FALCON_SHARES[name] * factor
 
 

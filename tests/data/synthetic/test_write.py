@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from desertseg.data.folders import find_frames
 from desertseg.data.synthetic import SPLIT_STARTS, SyntheticError, draw_frame, write_dataset
 from desertseg.labels import load_labels
 
@@ -138,3 +139,9 @@ def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "a").write_text("")
     with pytest.raises(SyntheticError, match="is a file"):
         write_dataset(tmp_path / "a", train=1, **SMALL)
+
+
+def test_the_loader_finds_every_frame(desert):
+    frames = find_frames(desert, "train")
+    assert [frame.name for frame in frames] == sorted(p.stem for p in (desert / "train/Color_Images").iterdir())
+    assert {frame.scene for frame in frames} == {"cc", "mt", "w", "ww"}
