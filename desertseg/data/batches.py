@@ -39,8 +39,9 @@ def load_dataset(
 ) -> Any:
     """Return a data set's batches as a dataset that `model.fit` takes: uint8 images and labels, read ahead.
 
-    One dataset streams all `epochs`, each in an order of its own, so give `fit` both numbers:
-    `model.fit(dataset, epochs=epochs, steps_per_epoch=count_batches(data, batch_size))`.
+    One dataset streams all `epochs`, each in an order of its own, so give `fit` both numbers (and `shuffle=False`, or
+    Keras warns that it cannot shuffle what is shuffled already):
+    `model.fit(dataset, epochs=epochs, steps_per_epoch=count_batches(data, batch_size), shuffle=False)`.
 
     Args:
         data: a folder as `find_frames` knows it, or frames.

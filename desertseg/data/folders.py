@@ -223,10 +223,8 @@ def _refuse_single(
 ) -> None:
     single = [stem for stem in having if stem not in partners]
     if single:
-        more = f" (and {len(single) - 1} more {one}s without one)" if len(single) > 1 else ""
-        raise DataError(
-            f"{one} {having[single[0]]} has no {other}{more}; expected {where}/{single[0]}.*; add one, or remove the {one}"
-        )
+        stem, more = single[0], f" (and {len(single) - 1} more {one}s have none)" if len(single) > 1 else ""
+        raise DataError(f"{one} {having[stem]} has no {other}{more}; expected {where}/{stem}.*, so add or remove one")
 
 
 def _scene(stem: str) -> str:
