@@ -107,9 +107,9 @@ def find_images(sources: Iterable[str | Path]) -> list[Path]:
 
 
 def _expand(source: Path) -> Iterator[Path]:
-    if source.is_file():
+    if os.path.isfile(source):
         yield source
-    elif source.is_dir():
+    elif os.path.isdir(source):
         for images, _ in _find_layout(source).values():
             yield from (path for _, path in _scan(images))
     elif glob.has_magic(str(source)):
@@ -123,10 +123,10 @@ def _expand(source: Path) -> Iterator[Path]:
 
 def _checked_folder(data: str | Path) -> Path:
     root = Path(data).expanduser()
-    if root.is_file():
+    if os.path.isfile(root):  # unlike Path's methods, these raise nothing where a parent may not be read
         raise DataError(f"data {root} is a file; expected a folder of frames")
-    if not root.is_dir():
-        raise DataError(f"data folder {root} does not exist; check the path")
+    if not os.path.isdir(root):
+        raise DataError(f"data folder {root} does not exist or may not be read; check the path")
     return root
 
 
@@ -208,9 +208,13 @@ def _by_stem(folder: Path) -> dict[str, Path]:
 def _pair(images: Path, masks: Path | None, need_masks: bool) -> list[Frame]:
     by_stem = _by_stem(images)
     if not by_stem:
-        raise DataError(f"folder {images} holds no images ({', '.join(sorted(IMAGE_SUFFIXES))})")
+        raise DataError(
+            f"folder {images} holds no images; expected files that end in {', '.join(sorted(IMAGE_SUFFIXES))}"
+        )
     if need_masks and masks is None:
-        raise DataError(f"{images.parent} has no folder of masks beside {images.name}; expected Segmentation or masks")
+        raise DataError(
+            f"folder {images} holds images without masks; give the folder that holds both, images and masks"
+        )
     masks_by_stem = _by_stem(masks) if masks else {}
     if need_masks:
         _refuse_single("image", by_stem, "mask", masks_by_stem, masks)
@@ -224,7 +228,7 @@ def _refuse_single(
     single = [stem for stem in having if stem not in partners]
     if single:
         stem, more = single[0], f" (and {len(single) - 1} more {one}s have none)" if len(single) > 1 else ""
-        raise DataError(f"{one} {having[stem]} has no {other}{more}; expected {where}/{stem}.*, so add or remove one")
+        raise DataError(f"{one} {having[stem]} has no {other}{more}; add {where}/{stem}.* or remove the {one}")
 
 
 def _scene(stem: str) -> str:

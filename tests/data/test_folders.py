@@ -80,7 +80,7 @@ class TestLayouts:
         frames = find_frames(tmp_path, masks=False)
         assert names(frames) == ["a", "b", "more/c"]
         assert all(f.mask is None for f in frames)
-        with pytest.raises(DataError, match="has no folder of masks"):
+        with pytest.raises(DataError, match="holds images without masks; give the folder that holds both"):
             find_frames(tmp_path)
 
     def test_scenes_by_subfolder(self, tmp_path: Path) -> None:
@@ -130,16 +130,19 @@ class TestErrors:
             find_frames(tmp_path / "a.png")
         (tmp_path / "set/train/images").mkdir(parents=True)
         (tmp_path / "set/train/masks").mkdir(parents=True)
-        with pytest.raises(DataError, match=r"train/images holds no images \(\.bmp"):
+        with pytest.raises(DataError, match=r"train/images holds no images; expected files that end in \.bmp"):
             find_frames(tmp_path / "set", "train")
 
     def test_partners_that_are_missing(self, tmp_path: Path) -> None:
         touch_pairs(tmp_path, "images", "masks", "a")
         touch(tmp_path, "images/b.png", "images/c.png")
-        with pytest.raises(DataError, match=r"image .*b\.png has no mask \(and 1 more images.*expected .*masks/b\.\*"):
+        with pytest.raises(
+            DataError,
+            match=r"image .*b\.png has no mask \(and 1 more images have none\); add .*masks/b\.\* or remove the image",
+        ):
             find_frames(tmp_path)
         touch(tmp_path, "masks/b.png", "masks/c.png", "masks/d.png")
-        with pytest.raises(DataError, match=r"mask .*d\.png has no image; expected .*images/d\.\*"):
+        with pytest.raises(DataError, match=r"mask .*d\.png has no image; add .*images/d\.\* or remove the mask"):
             find_frames(tmp_path)
 
     def test_the_same_stem_twice(self, tmp_path: Path) -> None:
