@@ -81,7 +81,7 @@ def _mix(**changes: Population | None) -> dict[str, Population]:
 
 
 _GOLDEN = Style(
-    prefix="cc", relief=5.5, sun=(0.75, 0.5, 0.35), sunlight=(1.06, 1.0, 0.9), ambient=0.42,
+    prefix="cc", relief=5.5, sun=(0.75, 0.5, 0.35), sunlight=(1.06, 1.0, 0.9), ambient=0.5,
     zenith=(90, 136, 190), horizon=(214, 224, 228), cloud=0.42, haze=420,
     sand=((196, 150, 100), (164, 112, 66)), grass=((74, 50, 20), (196, 146, 70)), leaf=((34, 52, 14), (126, 150, 56)),
     twig=((52, 42, 30), (146, 122, 92)), stone=((74, 48, 32), (198, 142, 98)),
@@ -112,7 +112,7 @@ _WHITE = Style(
     ),
 )  # fmt: skip
 _WASH = Style(
-    prefix="ww", relief=2.6, sun=(-0.8, 0.34, 0.2), sunlight=(1.12, 0.98, 0.82), ambient=0.40,
+    prefix="ww", relief=2.6, sun=(-0.8, 0.34, 0.2), sunlight=(1.12, 0.98, 0.82), ambient=0.45,
     zenith=(66, 104, 170), horizon=(238, 212, 176), cloud=0.34, haze=300,
     sand=((206, 164, 118), (172, 128, 88)), grass=((82, 58, 28), (214, 172, 94)), leaf=((36, 50, 18), (138, 146, 60)),
     twig=((58, 46, 36), (160, 132, 100)), stone=((82, 58, 46), (190, 146, 112)),

@@ -8,7 +8,7 @@ import numpy as np
 from desertseg.data.synthetic.domains import Style
 from desertseg.data.synthetic.noise import draw_noise
 from desertseg.data.synthetic.objects import STONE_TILE
-from desertseg.data.synthetic.terrain import FOCAL_Y, Camera, World, sample_fields, to_world
+from desertseg.data.synthetic.terrain import FOCAL_X, FOCAL_Y, Camera, World, sample_fields, to_world
 
 _STONE_METRES = 6.5  # side of the tile of loose stones
 _GRAIN_METRES = 3.0
@@ -49,34 +49,48 @@ def lay_classes(
         shift: column of the blade texture at the frame's left edge.
     """
     height, width = size
-    rows = depth.shape[0]
-    side = (np.arange(width, dtype=np.float32) + 0.5 - width / 2) / np.float32(width * 0.62) * depth
+    side = (np.arange(width, dtype=np.float32) + 0.5 - width / 2) / np.float32(width * FOCAL_X) * depth
     x, z = to_world(camera, side, depth)
     fields = sample_fields(world, x, z)
-    blades = cv2.resize(tiles["blades"][:, shift : shift + _BLADES[1]], (width, height), interpolation=cv2.INTER_AREA)
-    near = np.clip(1.4 - depth * np.float32(1 / 30), 0, 1)
-    streak, speckle = cv2.split(blades[height - rows :])
-    blade = cv2.blendLinear(streak, speckle, near, 1 - near)
-    # A blade shows where the ground some rows below, at its root, is grassy: so patches get tufted upper edges.
-    tall = (height * FOCAL_Y * style.grass_height) / depth
-    down = np.arange(rows, dtype=np.float32)[:, None] + tall * blade * np.float32(1 / 255)
-    across = np.repeat(np.arange(width, dtype=np.float32)[None], rows, axis=0)
-    roots = cv2.remap(fields[..., 1:], across, down, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    blade, speckle = _grow_blades(tiles["blades"][:, shift : shift + _BLADES[1]], depth, size)
+    roots = _find_roots(fields, blade, depth, height * FOCAL_Y * style.grass_height)
     stone_x, stone_z = (np.mod(v, np.float32(_STONE_METRES)) * np.float32(STONE_TILE / _STONE_METRES) for v in (x, z))
     tone = cv2.remap(tiles["stones"], stone_x, stone_z, cv2.INTER_NEAREST, borderMode=cv2.BORDER_WRAP)
-    turned = (x + np.float32(0.4) * z, z - np.float32(0.4) * x)  # off the axes of the other textures
-    grain_x, grain_z = (v * np.float32(512 / _GRAIN_METRES) for v in turned)
-    fine = cv2.remap(world.grain, grain_x, grain_z, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-    coarse = cv2.remap(world.grain, grain_x / 9, grain_z / 9, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-    grain = cv2.addWeighted(fine, 0.55, cv2.addWeighted(coarse, 0.5, speckle, 0.5, 0), 0.45, 0)
+    grain = _sample_grain(world.grain, x, z, speckle)
     if style.tracks:
         ruts = _find_ruts(camera, x, z)
         grain = cv2.subtract(grain, ruts)
         cv2.subtract(roots, cv2.merge([ruts, ruts, ruts]), dst=roots)
-    return {
-        "light": fields[..., 0], "tint": fields[..., 3], "grain": grain,
-        "blade": blade, **_decide(style, fields, roots, blade, tone, depth, height),
-    }  # fmt: skip
+    classes = _decide(style, fields, roots, blade, tone, depth, height)
+    return {"light": fields[..., 0], "tint": fields[..., 3], "grain": grain, "blade": blade, **classes}
+
+
+def _grow_blades(texture: np.ndarray, depth: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return (blade, speckle) of the land's rows: streaks near the camera that turn to speckle, and speckle alone."""
+    blades = cv2.resize(texture, size[::-1], interpolation=cv2.INTER_AREA)[size[0] - depth.shape[0] :]
+    near = np.clip(1.4 - depth * np.float32(1 / 30), 0, 1)
+    streak, speckle = cv2.split(blades)
+    return cv2.blendLinear(streak, speckle, near, 1 - near), speckle
+
+
+def _find_roots(fields: np.ndarray, blade: np.ndarray, depth: np.ndarray, tall: float) -> np.ndarray:
+    """Return the cover fields where the blade that crosses a pixel has its root: some rows below, in nearer land.
+
+    So a patch gets a tufted upper edge. `tall` is the height in pixels of the longest blade one metre away.
+    """
+    rows, width = depth.shape
+    down = np.arange(rows, dtype=np.float32)[:, None] + np.float32(tall) / depth * blade * np.float32(1 / 255)
+    across = np.repeat(np.arange(width, dtype=np.float32)[None], rows, axis=0)
+    return cv2.remap(fields[..., 1:], across, down, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _sample_grain(grain: np.ndarray, x: np.ndarray, z: np.ndarray, speckle: np.ndarray) -> np.ndarray:
+    """Return the sand's texture, uint8: fine and coarse grain and a speckle that distance does not blur."""
+    turned = (x + np.float32(0.4) * z, z - np.float32(0.4) * x)  # off the axes of the other textures
+    column, row = (v * np.float32(grain.shape[0] / _GRAIN_METRES) for v in turned)
+    fine = cv2.remap(grain, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    coarse = cv2.remap(grain, column / 9, row / 9, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    return cv2.addWeighted(fine, 0.55, cv2.addWeighted(coarse, 0.5, speckle, 0.5, 0), 0.45, 0)
 
 
 def _find_ruts(camera: Camera, x: np.ndarray, z: np.ndarray) -> np.ndarray:

@@ -94,12 +94,17 @@ def stamp(
     if limits.min() < y1:
         alpha = np.where(np.arange(y0, y1)[:, None] < limits, alpha, np.uint8(0))
     if amount > 0.02 or abs(light - 1) > 0.02:
-        index = int(pixels[0, 0, 3])
-        air = np.empty_like(pixels)
-        air[:] = (*haze, 0)
-        pixels = cv2.addWeighted(pixels, light * (1 - amount), air, amount, 0)
-        pixels[..., 3] = index
+        pixels = _shade(pixels, haze, amount, light)
     cv2.copyTo(np.ascontiguousarray(pixels), alpha, canvas[y0:y1, x0:x1])
+
+
+def _shade(pixels: np.ndarray, haze: tuple[float, ...], amount: float, light: float) -> np.ndarray:
+    """Return the pixels under another light and behind haze, of the same class."""
+    air = np.empty_like(pixels)
+    air[:] = (*haze, 0)
+    shaded = np.asarray(cv2.addWeighted(pixels, light * (1 - amount), air, amount, 0))
+    shaded[..., 3] = pixels[0, 0, 3]
+    return shaded
 
 
 def lay_flat(

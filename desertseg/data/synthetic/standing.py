@@ -69,7 +69,7 @@ def find_light(scene: Scene, places: np.ndarray) -> np.ndarray:
     """Return how bright objects stand at places (n, 4): terrain that turns from the sun keeps the ambient light."""
     row, column = ((places[:, axis] * (MAP / TILE)).astype(int) % MAP for axis in (1, 0))
     ambient = scene.style.ambient
-    return np.clip(ambient + (1 - ambient) * scene.world.fields[row, column, 0] / 128, 0.55, 1.12)
+    return np.clip(ambient + (1 - ambient) * scene.world.fields[row, column, 0] / 128, 0.65, 1.12)
 
 
 def _find_footing(scene: Scene, camera: Camera, places: np.ndarray) -> np.ndarray:

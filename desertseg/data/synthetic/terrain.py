@@ -84,7 +84,7 @@ def make_world(rng: np.random.Generator, style: Style) -> World:
     right, up, ahead = style.sun
     towards = np.asarray(slope_x * right + slope_z * ahead)[2:-2, 2:-2]
     light = 1 - 1.5 * towards / max(up, 0.25)
-    light = np.asarray(cv2.resize(np.clip(light, 0.35, 1.6), (MAP, MAP), interpolation=cv2.INTER_CUBIC))
+    light = np.asarray(cv2.resize(np.clip(light, 0.5, 1.6), (MAP, MAP), interpolation=cv2.INTER_CUBIC))
     clouds = draw_noise(rng, MAP, 4, octaves=3)
     light *= 1 - 0.28 * np.clip(clouds - 0.6, 0, 1)
     grass = draw_noise(rng, MAP, 16, octaves=6, gain=0.62)

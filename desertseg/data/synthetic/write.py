@@ -82,12 +82,7 @@ def write_dataset(
     """
     out, counts = Path(out), {"train": train, "val": val, "test": test}
     check_request(seed, 0, domain, size)
-    if min(counts.values()) < 0 or sum(counts.values()) == 0 or max(counts.values()) > REGION:
-        raise SyntheticError(
-            f"train {train}, val {val}, test {test} frames: give 0 to 1,000,000 each, and not 0 for all"
-        )
-    if workers < 1:
-        raise SyntheticError(f"workers {workers} is out of range; use 1 or more")
+    _check_numbers(counts, workers)
     _check_target(out, overwrite)
     out.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
@@ -99,6 +94,14 @@ def write_dataset(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return Summary(out, domain, counts, size, seed)
+
+
+def _check_numbers(counts: dict[str, int], workers: int) -> None:
+    if min(counts.values()) < 0 or sum(counts.values()) == 0 or max(counts.values()) > REGION:
+        found = ", ".join(f"{split} {count}" for split, count in counts.items())
+        raise SyntheticError(f"{found} frames: give 0 to 1,000,000 each, not 0 for all")
+    if workers < 1:
+        raise SyntheticError(f"workers {workers} is out of range; use 1 or more")
 
 
 def _check_target(out: Path, overwrite: bool) -> None:
