@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import click
-from desertseg.cli.options import SizeType, backend_option, overwrite_option
+from desertseg.cli.options import SizeType, backend_option, count_frames, overwrite_option
 from desertseg.cli.quiet import without_banner
 
 
@@ -33,5 +33,5 @@ def evaluate(
     chosen = None if split == "all" else split
     result = run_evaluate(model, data, split=chosen, out=out, size=size, batch_size=batch_size, overwrite=overwrite)
     click.echo("\n".join(score_lines(result.scores, result.labels)))
-    click.echo(f"{result.frames} frames, {result.images_per_second:.1f} images/s after the first batch.")
+    click.echo(count_frames(result.frames, result.images_per_second))
     click.echo(f"Wrote {result.folder}; next: desertseg predict --model {model} FRAMES... --out predictions")

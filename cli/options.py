@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +40,12 @@ def backend_option(command: Callable[..., Any]) -> Callable[..., Any]:
         is_eager=True,
         help="What computes. [default: $KERAS_BACKEND, else jax]",
     )(command)
+
+
+def count_frames(frames: int, images_per_second: float) -> str:
+    """Return how many frames were done, and how fast where there was more than the first batch, which compiles."""
+    rate = "" if math.isnan(images_per_second) else f", {images_per_second:.1f} images/s after the first batch"
+    return f"{frames} {'frame' if frames == 1 else 'frames'}{rate}."
 
 
 def overwrite_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import click
-from desertseg.cli.options import SizeType, backend_option, overwrite_option
+from desertseg.cli.options import SizeType, backend_option, count_frames, overwrite_option
 from desertseg.cli.quiet import without_banner
 
 
@@ -34,7 +34,7 @@ def predict(
         from desertseg.engine import predict as run_predict
 
     result = run_predict(model, frames, out, size=size, batch_size=batch_size, overwrite=overwrite)
-    click.echo(f"{len(result.masks)} frames, {result.images_per_second:.1f} images/s after the first batch.")
+    click.echo(count_frames(len(result.masks), result.images_per_second))
     for _, reason in result.failures:
         click.echo(f"skipped: {reason}", err=True)
     if result.masks:

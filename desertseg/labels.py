@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from desertseg.damage import recognise_damage
 from desertseg.errors import UserError
 
 IGNORE_INDEX = 255
@@ -209,31 +210,13 @@ class LabelMap:
         worst = int(np.argmax(counts))
         more = f" and {len(ids) - 1} more unknown ids" if len(ids) > 1 else ""
         found = f"{source} holds id {ids[worst]} ({counts[worst]:,} pixels){more}, which label map '{self.name}' "
-        cause = self._recognise_damage(np.unique(mask))
+        defined = np.array([i for c in self.classes for i in c.ids])
+        cause = recognise_damage(np.unique(mask), defined, self.num_classes)
         if cause:
             return f"{found}does not define: {cause}"
         others = [n for n in available_labels() if n != self.name and load_labels(n).knows(np.unique(mask))]
         use = f"use --labels {others[0]}, or " if others else "use the label map of this data set, or "
         return f"{found}does not define; {use}list {ids[worst]} under ignore"
-
-    def _recognise_damage(self, found: np.ndarray) -> str | None:
-        """Name the cause where the values are what a known mistake makes of this map's ids."""
-        ids = np.array([i for c in self.classes for i in c.ids])
-        if ids.max() > 255 and found.max() <= 255:
-            damages = {
-                "the high byte kept": ids >> 8,
-                "clipped at 255": ids.clip(max=255),
-                "the low byte kept": ids & 255,
-            }
-            for how, values in damages.items():
-                if np.isin(found, values).all():
-                    return (
-                        f"its values look like 16-bit ids read as 8 bit ({how}), so the ids are lost; take the "
-                        "original 16-bit mask and read it unchanged (cv2.IMREAD_UNCHANGED; tf.uint16)"
-                    )
-        if found.max() < self.num_classes:
-            return "its values look like class indices, not raw ids; export the mask with its raw ids"
-        return None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, numbers and strings: the layout of the TOML files and of a saved model's config."""

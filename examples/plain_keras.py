@@ -33,7 +33,7 @@ def main() -> None:
     model: Segmenter = desertseg.build_segmenter("deeplabv3plus", "resnet18", falcon, size)
     metric = desertseg.MeanIoU(falcon.num_classes)
     model.compile(keras.optimizers.AdamW(1e-3), loss=desertseg.FocalDice(), metrics=[metric])
-    model.fit(train, epochs=options.epochs, steps_per_epoch=steps, validation_data=val, verbose=2)
+    model.fit(train, epochs=options.epochs, steps_per_epoch=steps, shuffle=False, validation_data=val, verbose=2)
 
     model.evaluate(val, verbose=0)
     for name, iou in zip(falcon.names, metric.scores().per_class_iou, strict=True):

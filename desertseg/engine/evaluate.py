@@ -35,7 +35,7 @@ class Evaluation:
         frames: how many frames were scored.
         loss: mean over batches of the loss at native resolution, nan where none was asked for.
         folder: where the files were written, None if nowhere.
-        images_per_second: whole throughput, reading included, compilation not.
+        images_per_second: whole throughput after the first batch, reading included; nan if it is the only one.
         definition: what `scores.miou` is a mean of.
     """
 

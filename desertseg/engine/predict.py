@@ -33,7 +33,7 @@ class Predictions:
         folder: holds masks/ (uint16 raw ids), masks_color/ and overlays/, a PNG each under the frame's own name.
         masks: the raw-id masks, in the order of the frames.
         failures: (file, reason) of every frame that could not be read.
-        images_per_second: whole throughput after the first batch, reading and writing included.
+        images_per_second: whole throughput after the first batch, files included; nan where it is the only one.
     """
 
     folder: Path

@@ -14,7 +14,8 @@ EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda p: p.stem)
 def test_example(example: Path, tmp_path: Path) -> None:
     assert len(example.read_text().splitlines()) < 70
-    command = [sys.executable, "-W", "error::UserWarning", str(example), "--out", str(tmp_path), "--size", "32x64", "--epochs", "1"]
+    options = ["--out", str(tmp_path), "--size", "32x64", "--epochs", "1"]
+    command = [sys.executable, "-W", "error::UserWarning", str(example), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "mIoU" in done.stdout
