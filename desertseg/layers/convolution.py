@@ -1,4 +1,4 @@
-"""2-D convolution with PyTorch's symmetric padding; a 1x1 convolution is a matrix product on JAX."""
+"""2-D convolution with PyTorch's symmetric padding; on JAX a 1x1 one is a matrix product, a wide 3x3 one Winograd's."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from keras import ops
 from desertseg.layers.form import uses_fast_form
 from desertseg.layers.initializer import Normal
 from desertseg.layers.padding import output_size, pad_amounts
+from desertseg.layers.winograd import suits_winograd, winograd_function
 
 
 @keras.saving.register_keras_serializable("desertseg")
@@ -69,19 +70,22 @@ class Convolution(keras.layers.Conv2D):
 
 
 def _convolve_jax(inputs: Any, kernel: Any, strides: tuple[int, int], dilation_rate: tuple[int, int]) -> Any:
-    import jax
-
     inputs = ops.convert_to_tensor(inputs, kernel.dtype)
-    kernel_size = kernel.shape[:2]
-    if kernel_size == (1, 1):
+    if kernel.shape[:2] == (1, 1):
         inputs = inputs[:, :: strides[0], :: strides[1]]
         return (inputs.reshape(-1, inputs.shape[-1]) @ kernel[0, 0]).reshape(*inputs.shape[:3], -1)
-    pad_y, pad_x = pad_amounts(kernel_size, dilation_rate)
-    return jax.lax.conv_general_dilated(
-        inputs,
-        kernel,
-        strides,
-        ((pad_y, pad_y), (pad_x, pad_x)),
-        rhs_dilation=dilation_rate,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-    )
+    if suits_winograd(kernel, strides, dilation_rate):
+        return winograd_function(_convolve_undivided)(inputs, kernel, dilation_rate[0])
+    return _convolve_lax(inputs, kernel, strides, dilation_rate)
+
+
+def _convolve_undivided(inputs: Any, kernel: Any, dilation: int) -> Any:
+    return _convolve_lax(inputs, kernel, (1, 1), (dilation, dilation))
+
+
+def _convolve_lax(inputs: Any, kernel: Any, strides: tuple[int, int], dilation_rate: tuple[int, int]) -> Any:
+    import jax
+
+    pads = [(p, p) for p in pad_amounts(kernel.shape[:2], dilation_rate)]
+    numbers = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(inputs, kernel, strides, pads, (1, 1), dilation_rate, numbers)

@@ -118,7 +118,7 @@ def _shifted_function() -> Callable:
 
     convolve = jax.custom_vjp(lambda *arguments: forward(*arguments)[0], nondiff_argnums=(2,))
     convolve.defvjp(forward, backward)
-    return convolve
+    return jax.jit(convolve, static_argnums=2)
 
 
 def _gradient_by_rows(kernel_size: tuple[int, int], dilation_rate: tuple[int, int], inputs: Any, gradient: Any) -> Any:

@@ -23,13 +23,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
         super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        before = ops.convert_to_tensor(self.moving_variance) if training and self.trainable else None
+        if not (training and self.trainable):
+            return super().call(inputs, training=training, mask=mask)
+        # A product, not the variable: on TensorFlow that would already show what the call below writes.
+        kept = ops.convert_to_tensor(self.moving_variance) * self.momentum
         outputs = super().call(inputs, training=training, mask=mask)
-        if before is not None:
-            # Keras has added (1 - momentum) * the biased variance; PyTorch's moving variance takes n / (n - 1) of it.
-            shape = ops.shape(inputs)
-            count = ops.cast(math.prod(shape[axis] for axis in self._reduction_axes), before.dtype)
-            kept = before * self.momentum
-            after = ops.convert_to_tensor(self.moving_variance)
-            self.moving_variance.assign(kept + (after - kept) * (count / ops.maximum(count - 1, 1)))
+        # Keras has added (1 - momentum) * the biased variance; PyTorch's moving variance takes n / (n - 1) of it.
+        shape = ops.shape(inputs)
+        count = ops.cast(math.prod(shape[axis] for axis in self._reduction_axes), kept.dtype)
+        added = ops.convert_to_tensor(self.moving_variance) - kept
+        self.moving_variance.assign(kept + added * (count / ops.maximum(count - 1, 1)))
         return outputs

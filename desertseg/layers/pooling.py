@@ -75,7 +75,7 @@ def _pool_axis_function() -> Callable:
 
     pool = jax.custom_vjp(lambda inputs, axis: forward(inputs, axis)[0], nondiff_argnums=(1,))
     pool.defvjp(forward, backward)
-    return pool
+    return jax.jit(pool, static_argnums=1)
 
 
 def _neighbours(inputs: Any, axis: int) -> tuple[Any, Any, Any]:

@@ -1,0 +1,345 @@
+"""How fast is a training step, and inference, beside plain Keras and PyTorch?
+
+    python benchmarks/train_step.py
+    python benchmarks/train_step.py --backbone resnet101 --size 512x896 --dtype bfloat16 --device gpu --peak-tflops 790
+
+Every row is the same network: DeepLabV3+ as `build_segmenter` makes it. "plain Keras" is that network computed with the
+plain Keras operations, "PyTorch" segmentation_models.pytorch's, changed to the same decoder, in channels_last (on a GPU
+also compiled). The loss is cross-entropy, the optimiser AdamW, the step compiled as a whole. Each row runs in a process
+of its own, all are measured in turns, and the ratio is that of the medians to the last row that ran.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+ROWS = {
+    "desertseg, JAX": ("jax", True),
+    "desertseg, TensorFlow": ("tensorflow", True),
+    "plain Keras, JAX": ("jax", False),
+    "plain Keras, TensorFlow": ("tensorflow", False),
+    "PyTorch (smp)": ("torch", False),
+}
+NUM_CLASSES = 10
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    if arguments.child:
+        return run_child(arguments)
+    print(describe_machine(arguments))
+    children = {name: Child(name, arguments) for name in ROWS if arguments.only is None or arguments.only in name}
+    for child in children.values():
+        child.wait_until_ready()
+    for mode in ("train", "infer"):
+        for _ in range(arguments.rounds):
+            for child in children.values():
+                child.measure(mode)
+        print_table(mode, children, arguments)
+    for child in children.values():
+        child.stop()
+    return None
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backbone", default="resnet18")
+    parser.add_argument("--size", default="256x256", help="HEIGHTxWIDTH")
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--steps", type=int, default=5, help="steps a round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
+    parser.add_argument("--peak-tflops", type=float, help="of the device in this dtype; prints the share reached")
+    parser.add_argument("--only", help="rows whose name holds this text")
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+class Child:
+    """A process that holds one row's compiled step and measures it on request."""
+
+    def __init__(self, name: str, arguments: argparse.Namespace) -> None:
+        backend = ROWS[name][0]
+        environment = dict(os.environ, OMP_NUM_THREADS=str(arguments.threads), TF_CPP_MIN_LOG_LEVEL="3")
+        environment |= {"TF_NUM_INTRAOP_THREADS": str(arguments.threads), "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+        environment |= {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+        if backend != "torch":
+            environment["KERAS_BACKEND"] = backend
+        if arguments.device == "cpu":
+            environment |= {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": "-1"}
+        self.times: dict[str, list[float]] = {"train": [], "infer": []}
+        self.processor: dict[str, list[float]] = {"train": [], "infer": []}
+        self.info: dict[str, Any] = {}
+        command = [sys.executable, __file__, *sys.argv[1:], "--child", name]
+        self.process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def ask(self, request: str) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        self.process.stdin.write(request + "\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+    def answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.startswith("{"):
+                return json.loads(line)
+        assert self.process.stderr is not None
+        return {"error": (self.process.stderr.read().strip().splitlines() or ["died"])[-1][:100]}
+
+    def wait_until_ready(self) -> None:
+        self.info = self.answer()
+
+    def measure(self, mode: str) -> None:
+        if "error" not in self.info:
+            reply = self.ask(mode)
+            self.times[mode] += reply.get("times", [])
+            self.processor[mode] += reply.get("processor", [])
+            if "error" in reply:
+                self.info = reply
+
+    def stop(self) -> None:
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        self.process.wait(timeout=60)
+
+
+def print_table(mode: str, children: dict[str, Child], arguments: argparse.Namespace) -> None:
+    measured = {name: child.times[mode] for name, child in children.items() if child.times[mode]}
+    peer = next(reversed(measured), None)
+    flops = next((c.info[f"{mode}_flops"] for c in children.values() if f"{mode}_flops" in c.info), None)
+    title = "training step" if mode == "train" else "inference"
+    print(f"\n{title:26} images/s     ms [range]            CPU ms   speed / {peer} [range over rounds]")
+    for name, child in children.items():
+        times = child.times[mode]
+        if not times:
+            print(f"{name:26} {child.info.get('error', 'not measured')}")
+            continue
+        median = statistics.median(times)
+        rounds = [
+            [statistics.median(t[i : i + arguments.steps]) for i in range(0, len(t), arguments.steps)]
+            for t in (times, measured[peer])
+        ]
+        ratios = [b / a for a, b in zip(*rounds, strict=False)]
+        line = (
+            f"{name:26} {arguments.batch / median:8.2f} {median * 1e3:9.1f}"
+            f" [{min(times) * 1e3:.1f}, {max(times) * 1e3:.1f}]"
+            f" {statistics.median(child.processor[mode]) * 1e3:9.0f} {statistics.median(measured[peer]) / median:8.2f}"
+            f" [{min(ratios):.2f}, {max(ratios):.2f}]"
+        )
+        if arguments.peak_tflops and flops:
+            line += f"  {flops / median / arguments.peak_tflops / 1e12:6.1%} of peak"
+        print(line)
+
+
+def describe_machine(arguments: argparse.Namespace) -> str:
+    versions = []
+    for package in ("keras", "jax", "tensorflow", "torch", "segmentation-models-pytorch"):
+        try:
+            versions.append(f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            versions.append(f"{package} not installed")
+    model = platform.processor()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo") as file:
+            model = next((line.split(":")[1].strip() for line in file if line.startswith("model name")), model)
+    return (
+        f"DeepLabV3+ {arguments.backbone}, {arguments.size}, batch {arguments.batch}, {arguments.dtype}, "
+        f"{arguments.device}\n"
+        f"{model}, {arguments.threads} threads, Python {platform.python_version()}; {', '.join(versions)}"
+    )
+
+
+def run_child(arguments: argparse.Namespace) -> None:
+    """Build and compile one row, then time `steps` steps for every line read."""
+    backend, fast = ROWS[arguments.child]
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.threads])
+    try:
+        if backend == "torch":
+            run, info = prepare_torch(arguments)
+        else:
+            run, info = prepare_keras(arguments, backend, fast)
+    except ImportError as error:
+        print(json.dumps({"error": f"not installed ({error.name})"}), flush=True)
+        return
+    for mode in ("train", "infer", "train", "infer"):
+        run[mode]()
+    print(json.dumps(info), flush=True)
+    for line in sys.stdin:
+        times, processor = [], []
+        for _ in range(arguments.steps):
+            start, used = time.perf_counter(), time.process_time()
+            run[line.strip()]()
+            times.append(time.perf_counter() - start)
+            processor.append(time.process_time() - used)
+        print(json.dumps({"times": times, "processor": processor}), flush=True)
+
+
+def make_batch(arguments: argparse.Namespace) -> tuple[Any, Any]:
+    import numpy as np
+
+    generator = np.random.default_rng(0)
+    shape = (arguments.batch, *(int(n) for n in arguments.size.split("x")))
+    images = generator.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    return images, generator.integers(0, NUM_CLASSES, shape, dtype=np.uint8)
+
+
+def prepare_keras(arguments: argparse.Namespace, backend: str, fast: bool) -> tuple[dict[str, Callable], dict]:
+    from contextlib import nullcontext
+
+    if fast:
+        from desertseg.memory import keep_freed_memory
+
+        keep_freed_memory()
+    import keras
+
+    from desertseg.layers import plain_forms
+    from desertseg.models import build_segmenter
+
+    if arguments.dtype == "bfloat16":
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    keras.utils.set_random_seed(0)
+    model = build_segmenter(backbone=arguments.backbone)
+    model.optimizer = keras.optimizers.AdamW(1e-4)
+    model.optimizer.build(model.trainable_variables)
+    with nullcontext() if fast else plain_forms():
+        return (prepare_jax if backend == "jax" else prepare_tensorflow)(model, make_batch(arguments))
+
+
+def prepare_jax(model: Any, batch: tuple[Any, Any]) -> tuple[dict[str, Callable], dict]:
+    import jax
+    import keras
+
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def compute_loss(trainable, other, images, labels):
+        logits, other = model.stateless_call(trainable, other, images, training=True)
+        return loss(labels, logits), other
+
+    def train(state, images, labels):
+        trainable, other, optimizer = state
+        (value, other), gradients = jax.value_and_grad(compute_loss, has_aux=True)(trainable, other, images, labels)
+        trainable, optimizer = model.optimizer.stateless_apply(optimizer, gradients, trainable)
+        return (trainable, other, optimizer), value
+
+    variables = (model.trainable_variables, model.non_trainable_variables, model.optimizer.variables)
+    state = jax.tree.map(lambda v: jax.numpy.array(v.value), variables)
+    images, labels = jax.device_put(batch)
+    infer = jax.jit(lambda state, images: model.stateless_call(state[0], state[1], images, training=False)[0])
+    lowered = {
+        "train": jax.jit(train, donate_argnums=0).lower(state, images, labels),
+        "infer": infer.lower(state, images),
+    }
+    compiled = {mode: program.compile() for mode, program in lowered.items()}
+
+    def run_train():
+        nonlocal state
+        state, value = compiled["train"](state, images, labels)
+        value.block_until_ready()
+
+    info = {f"{mode}_flops": program.cost_analysis()["flops"] for mode, program in lowered.items()}
+    return {"train": run_train, "infer": lambda: compiled["infer"](state, images).block_until_ready()}, info
+
+
+def prepare_tensorflow(model: Any, batch: tuple[Any, Any]) -> tuple[dict[str, Callable], dict]:
+    import keras
+    import tensorflow as tf
+
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    images, labels = (tf.constant(array) for array in batch)
+
+    @tf.function
+    def train():
+        with tf.GradientTape() as tape:
+            value = loss(labels, model(images, training=True))
+        model.optimizer.apply(tape.gradient(value, model.trainable_variables))
+        return value
+
+    infer = tf.function(lambda: model(images, training=False))
+    train(), infer()
+    return {"train": lambda: train().numpy(), "infer": lambda: infer().numpy()}, {}
+
+
+def prepare_torch(arguments: argparse.Namespace) -> tuple[dict[str, Callable], dict]:
+    import torch
+
+    declare_torchvision_operators(torch)
+    torch.set_num_threads(arguments.threads)
+    device = "cuda" if arguments.device == "gpu" else "cpu"
+    images, labels = make_batch(arguments)
+    model = build_torch(arguments.backbone).to(device, memory_format=torch.channels_last)
+    x = (
+        torch.from_numpy(images)
+        .to(device)
+        .permute(0, 3, 1, 2)
+        .float()
+        .div(255)
+        .contiguous(memory_format=torch.channels_last)
+    )
+    y = torch.from_numpy(labels).to(device).long()
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-4, fused=device == "cuda")
+    forward = torch.compile(model) if device == "cuda" else model
+    autocast = torch.autocast(device, torch.bfloat16, enabled=arguments.dtype == "bfloat16")
+
+    def train():
+        model.train()
+        optimizer.zero_grad(set_to_none=True)
+        with autocast:
+            value = torch.nn.functional.cross_entropy(forward(x).float(), y)
+        value.backward()
+        optimizer.step()
+        value.item()
+
+    def infer():
+        model.eval()
+        with torch.inference_mode(), autocast:
+            forward(x)[0, 0, 0, 0].item()
+
+    return {"train": train, "infer": infer}, {}
+
+
+def build_torch(backbone: str) -> Any:
+    """Return segmentation_models.pytorch's DeepLabV3+ changed to the decoder of our `DeepLabV3Plus`."""
+    import segmentation_models_pytorch as smp
+    from segmentation_models_pytorch.decoders.deeplabv3.decoder import SeparableConv2d
+    from torch import nn
+
+    model = smp.DeepLabV3Plus(
+        backbone, encoder_weights=None, classes=NUM_CLASSES, decoder_atrous_rates=(6, 12, 18), decoder_aspp_dropout=0.0
+    )
+    decoder = model.decoder
+    decoder.aspp = decoder.aspp[0]
+    decoder.up = nn.Upsample(scale_factor=4, mode="bilinear")
+    second = (SeparableConv2d(256, 256, 3, padding=1, bias=False), nn.BatchNorm2d(256), nn.ReLU())
+    decoder.block2 = nn.Sequential(*decoder.block2, *second)
+    model.segmentation_head[1] = nn.Upsample(scale_factor=4, mode="bilinear")
+    return model
+
+
+def declare_torchvision_operators(torch: Any) -> None:
+    """Declare two operators without which torchvision does not import on a CPU build of PyTorch."""
+    try:
+        library = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            library.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    except RuntimeError:
+        return  # a torchvision with its own operators was imported before
+    globals()["_library"] = library  # the declaration lives as long as the object
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Keep freed memory instead of handing it back to the operating system after every step."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+# The names and numbers of glibc's malloc.h.
+_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
+
+
+def keep_freed_memory() -> bool:
+    """Let the process reuse the memory that it freed; return whether it could be arranged (glibc on Linux).
+
+    XLA on a CPU allocates the working memory of a training step anew in every step (0.7 GB for DeepLabV3+ ResNet-18 at
+    256x256, batch 4). glibc takes blocks of that size from the kernel and gives them back at once, so the kernel clears
+    180,000 pages a step: a fifth of the step's time. The price is that the process keeps its peak of memory.
+
+    Call it before the backend is imported: threads that already own an arena keep it.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    results = [mallopt(_M_ARENA_MAX, 1), mallopt(_M_MMAP_MAX, 0), mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)]
+    return all(results)
