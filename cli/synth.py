@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 from desertseg.cli.options import SizeType, backend_option, overwrite_option
 
@@ -14,7 +16,9 @@ from desertseg.cli.options import SizeType, backend_option, overwrite_option
 @click.option("--test", type=click.IntRange(0), default=0, show_default=True, help="Test frames.")
 @click.option("--size", type=SizeType(), default="540x960", show_default=True, help="Height x width.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, other frames.")
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+@click.option(
+    "--workers", type=click.IntRange(1), default=os.cpu_count() or 1, show_default="one a core", help="Processes."
+)
 @overwrite_option
 @backend_option
 def synth(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +68,7 @@ def _draw(folder: Path, domain: str, train: int, val: int, overwrite: bool, prog
             train=train,
             val=val,
             size=_SIZE,
+            workers=os.cpu_count() or 1,
             overwrite=overwrite,
             progress=lambda done, total: line.advance(),
         )

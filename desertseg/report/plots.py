@@ -51,10 +51,7 @@ def draw_curves(path: Path, history: Sequence[dict[str, Any]]) -> None:
         axes.legend(frameon=False)
     best = max(history, key=lambda row: np.nan_to_num(row["val_miou"], nan=-1.0))
     ious.plot(best["epoch"], best["val_miou"], "o", color="#2b6f9e")
-    ious.annotate(
-        f"best {best['val_miou']:.4f}, epoch {best['epoch']}", (best["epoch"], best["val_miou"]),
-        xytext=(-4, -16), textcoords="offset points", ha="right", color=_GREY,
-    )  # fmt: skip
+    ious.set_title(f"Mean IoU: best {best['val_miou']:.4f} in epoch {best['epoch']}")
     rates.plot(epochs, [row["learning_rate"] for row in history], color=_GREY, marker=marker)
     rates.set_title("Learning rate at the epoch's end")
     for axes in (losses, ious, rates):
