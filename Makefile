@@ -29,9 +29,8 @@ $(VENV)/.test: $(VENV)/.python setup.cfg pyproject.toml
 	touch $(VENV)/.base $@
 
 $(VENV)/.parity: $(VENV)/.test
-	$(BIN)/pip install --quiet '.[parity]'
-	$(BIN)/pip install --quiet --no-deps torchvision==0.26.0 timm==1.0.28 segmentation-models-pytorch==0.5.0
-	$(BIN)/pip install --quiet --editable . --no-deps
+	$(BIN)/pip install --quiet --editable '.[test,parity]'
+	$(BIN)/pip install --quiet --no-deps torchvision==0.26.0 timm==1.0.31 segmentation-models-pytorch==0.6.0
 	touch $@
 
 demo: $(VENV)/.base

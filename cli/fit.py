@@ -32,7 +32,7 @@ from desertseg.cli.quiet import without_banner
 @click.option("--loss", metavar="NAME", show_default="focal_dice", help="focal_dice, cross_entropy, focal or dice.")
 @click.option("--epochs", type=int, show_default="40", help="Passes over the training frames.")
 @click.option("--batch-size", type=int, show_default="8", help="Images a step.")
-@click.option("--lr", "learning_rate", type=float, show_default="0.001", help="Highest learning rate.")
+@click.option("--lr", "learning_rate", type=float, show_default="0.002", help="Highest learning rate.")
 @click.option("--seed", type=int, show_default="0", help="Decides weights, order and augmentation.")
 @click.option("--mixed-precision/--full-precision", default=None, help="Compute in bfloat16, keep float32 weights.")
 @click.option("--workers", type=int, default=0, show_default=True, help="Processes that decode; 0 decodes in threads.")

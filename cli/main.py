@@ -10,6 +10,7 @@ import click
 
 from desertseg import __version__
 from desertseg.errors import UserError
+from desertseg.memory import keep_freed_memory
 
 _COMMANDS = {
     "fit": "Train a model on a folder of frames and masks.",
@@ -66,6 +67,7 @@ def group() -> None:
 
 def main() -> None:
     """Run the command line."""
+    keep_freed_memory()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's banner is no news to a user
     try:
         sys.exit(group.main(standalone_mode=False))

@@ -32,7 +32,7 @@ class Augmentation:
     """
 
     flip: float = 0.5
-    scale: tuple[float, float] = (0.75, 2.0)
+    scale: tuple[float, float] = (0.75, 1.5)
 
     def __post_init__(self) -> None:
         if not 0 <= self.flip <= 1:

@@ -45,7 +45,7 @@ class LossRecipe:
 class OptimizerRecipe:
     """AdamW with linear warm-up, then cosine decay to zero, both by step; weight decay spares norms and biases."""
 
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 0.01
     warmup_epochs: float = 2.0
 
@@ -55,7 +55,7 @@ class AugmentRecipe:
     """Probability of a horizontal flip, and the zoom range of the random scale-crop (1 = the whole frame)."""
 
     flip: float = 0.5
-    scale: tuple[float, float] = (0.75, 2.0)
+    scale: tuple[float, float] = (0.75, 1.5)
 
 
 @dataclass(frozen=True)

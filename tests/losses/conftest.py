@@ -38,7 +38,7 @@ def reference_dice(labels, logits, weights=None, ignore=255, smooth=0.0):
 
 def reference_focal_dice(labels, logits, weights=None, ignore=255):
     focal = reference_cross_entropy(labels, logits, weights, ignore, gamma=2.0)
-    return focal + reference_dice(labels, logits, weights, ignore)
+    return 4.0 * focal + reference_dice(labels, logits, weights, ignore)
 
 
 @pytest.fixture(scope="session")
