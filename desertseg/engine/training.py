@@ -27,7 +27,7 @@ class Trainer(keras.Model):
     """
 
     def __init__(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
-        super().__init__(name="trainer")
+        super().__init__(name="trainer", autocast=False)  # coordinates in bfloat16 would miss by pixels
         self.segmenter = segmenter
         self.size = size
 

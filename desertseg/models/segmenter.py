@@ -39,7 +39,7 @@ class Segmenter(keras.Model):
         recipe: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # bfloat16 has 8 bits: it would round images before normalisation
         self.network = network
         self.labels = load_labels(labels)
         self.size = None if size is None else (int(size[0]), int(size[1]))

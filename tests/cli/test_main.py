@@ -6,9 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
-from desertseg.cli.main import group
+from desertseg.cli.main import group, main
 
 from desertseg.engine.recipe import Recipe
 
@@ -100,3 +101,14 @@ def test_the_package_holds_the_command_line() -> None:
     code = "import desertseg.cli.main as m; print(m.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")
     assert done.stdout.strip() == "desertseg.cli.main"
+
+
+@pytest.mark.parametrize(("raised", "code"), [(click.Abort(), 130), (click.UsageError("no such option"), 2)])
+def test_the_exit_code_says_how_it_ended(raised: Exception, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(**options: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(group, "main", stop)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == code

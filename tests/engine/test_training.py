@@ -53,6 +53,21 @@ def test_a_step_trains_on_the_augmented_pixels(segmenter: Segmenter, batch) -> N
     assert float(result["loss"]) == pytest.approx(expected, rel=1e-5)  # float32 sums in another order
 
 
+def test_mixed_precision_leaves_pixels_and_coordinates_alone(segmenter: Segmenter) -> None:
+    """In bfloat16 this crop of a wide frame would begin three pixels early, and its images would be rounded."""
+    images = np.random.default_rng(0).uniform(0, 255, (1, 8, 600, 3)).astype(np.float32)
+    affine = np.array([[[1, 0, 515], [0, 1, 0]]], np.float32)
+    expected = segmenter.predict(images[:, :, 515:527], verbose=0)
+    previous = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        mixed = Segmenter(segmenter.network, segmenter.labels, SIZE)
+        logits = Trainer(mixed, SIZE)({"image": images, "affine": affine}, training=False)
+    finally:
+        keras.config.set_dtype_policy(previous)
+    np.testing.assert_allclose(np.asarray(logits), expected, atol=1e-4)
+
+
 def test_a_compiled_function_follows_the_weights(segmenter: Segmenter, batch) -> None:
     images = cut(batch[0]["image"])
     run = compile_function(segmenter, lambda x: segmenter(x, training=False))
