@@ -28,14 +28,15 @@ def main() -> None:
     # One finite stream of all epochs: every epoch has its own order, and Keras is told where one ends.
     train = desertseg.load_dataset(data, "train", labels=falcon, size=size, batch_size=4, epochs=options.epochs)
     val = desertseg.load_dataset(data, "val", labels=falcon, size=size, batch_size=4)
-    steps = desertseg.count_batches(len(desertseg.find_frames(data, "train")), 4, drop_remainder=True)
+    steps, val_steps = (desertseg.count_batches(data, 4, split=split) for split in ("train", "val"))
 
     model: Segmenter = desertseg.build_segmenter("deeplabv3plus", "resnet18", falcon, size)
     metric = desertseg.MeanIoU(falcon.num_classes)
     model.compile(keras.optimizers.AdamW(1e-3), loss=desertseg.FocalDice(), metrics=[metric])
-    model.fit(train, epochs=options.epochs, steps_per_epoch=steps, shuffle=False, validation_data=val, verbose=2)
+    stream = {"epochs": options.epochs, "steps_per_epoch": steps, "shuffle": False}
+    model.fit(train, **stream, validation_data=val, validation_steps=val_steps, verbose=2)
 
-    model.evaluate(val, verbose=0)
+    model.evaluate(val, steps=val_steps, verbose=0)
     for name, iou in zip(falcon.names, metric.scores().per_class_iou, strict=True):
         print(f"{name:>15} {iou:.4f}")
     print(f"mIoU {metric.scores().miou:.4f} ({metric.scores().definition})")

@@ -72,8 +72,9 @@ def draw_per_class(path: Path, scores: Scores, labels: LabelMap) -> None:
     total = max(1, int(scores.pixels.sum()))
     for y, iou, pixels in zip(positions, scores.per_class_iou, scores.pixels, strict=True):
         text = f"{iou:.3f}  ({100 * pixels / total:.2f}% of pixels)" if pixels else "absent from the truth"
-        axes.text(float(np.nan_to_num(iou)) + 0.01, float(y), text, va="center", fontsize=8, color=_GREY)
-    axes.axvline(np.nan_to_num(scores.miou), color="black", linestyle="--", linewidth=1)
+        place = (float(np.nan_to_num(iou)) + 0.015, float(y))
+        axes.text(*place, text, va="center", fontsize=8, color=_GREY, bbox={"facecolor": "white", "lw": 0, "pad": 1})
+    axes.axvline(np.nan_to_num(scores.miou), color="black", linestyle="--", linewidth=1, zorder=1.5)
     axes.set_yticks(positions, labels.names)
     axes.invert_yaxis()
     axes.set_xlim(0, 1.25)
