@@ -9,6 +9,7 @@ import pytest
 TINY = (48, 80)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep every test that needs the trained run on one xdist worker, so that it is trained once."""
     for item in items:
