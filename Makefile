@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# setuptools warns of every editable install; that is no news here
+PIP := PYTHONWARNINGS=ignore $(BIN)/pip install --quiet
 THREADS ?= 2
 # What depends on the backend is tested on both; the rest once.
 KERAS_TESTS := tests/augment tests/engine tests/layers tests/losses tests/metrics tests/models tests/examples
@@ -17,20 +19,20 @@ $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "desertseg needs Python >= 3.11; $(PYTHON) is older: make PYTHON=python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
+	$(PIP) --upgrade pip
 	touch $@
 
 $(VENV)/.base: $(VENV)/.python setup.cfg pyproject.toml
-	$(BIN)/pip install --quiet --editable .
+	$(PIP) --editable .
 	touch $@
 
 $(VENV)/.test: $(VENV)/.python setup.cfg pyproject.toml
-	$(BIN)/pip install --quiet --editable '.[test]'
+	$(PIP) --editable '.[test]'
 	touch $(VENV)/.base $@
 
 $(VENV)/.parity: $(VENV)/.test
-	$(BIN)/pip install --quiet --editable '.[test,parity]'
-	$(BIN)/pip install --quiet --no-deps torchvision==0.26.0 timm==1.0.31 segmentation-models-pytorch==0.6.0
+	$(PIP) --editable '.[test,parity]'
+	$(PIP) --no-deps torchvision==0.26.0 timm==1.0.31 segmentation-models-pytorch==0.6.0
 	touch $@
 
 demo: $(VENV)/.base

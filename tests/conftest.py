@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tiny_run" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("tiny_run"))
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Seed what Keras draws its initialisers' seeds from, so that a test sees the same network every time."""
+    random.seed(0)
 
 
 @pytest.fixture(scope="session")

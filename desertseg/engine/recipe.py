@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
-from desertseg.errors import UserError
+from desertseg.errors import UserError, suggest
 
 
 class RecipeError(UserError):
@@ -103,7 +102,7 @@ class Recipe:
         for key, value in settings.items():
             if key not in homes:
                 raise RecipeError(
-                    f"unknown setting '{key}'{_nearest(key, homes)}; settings are {', '.join(sorted(homes))}"
+                    f"unknown setting '{key}'{suggest(key, homes)}; settings are {', '.join(sorted(homes))}"
                 )
             section, name = homes[key]
             changed.setdefault(section, {})[name] = value
@@ -130,7 +129,7 @@ class Recipe:
         made = {}
         for section, values in data.items():
             if section not in sections:
-                raise RecipeError(f"{source}: unknown section [{section}]{_nearest(section, sections)}")
+                raise RecipeError(f"{source}: unknown section [{section}]{suggest(section, sections)}")
             if not isinstance(values, dict):
                 raise RecipeError(
                     f"{source}: '{section}' is {values!r}; it is a section, so write [{section}] and keys below"
@@ -138,7 +137,7 @@ class Recipe:
             hints = get_type_hints(sections[section])
             for key in values:
                 if key not in hints:
-                    raise RecipeError(f"{source}: unknown key '{section}.{key}'{_nearest(key, hints)}")
+                    raise RecipeError(f"{source}: unknown key '{section}.{key}'{suggest(key, hints)}")
             checked = {k: _checked(v, hints[k], f"{source}: {section}.{k}") for k, v in values.items()}
             made[section] = sections[section](**checked)
         return cls(**made)
@@ -163,11 +162,6 @@ def _homes() -> dict[str, tuple[str, str]]:
         for name in get_type_hints(get_type_hints(Recipe)[section.name]):
             homes[section.name if name == "name" else name] = (section.name, name)
     return homes
-
-
-def _nearest(key: str, known: Any) -> str:
-    close = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
-    return f" (did you mean '{close[0]}'?)" if close else ""
 
 
 def _checked(value: Any, hint: Any, where: str) -> Any:

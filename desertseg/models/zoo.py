@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Iterable
 from typing import Any
 
+from desertseg.errors import suggest
 from desertseg.labels import LabelMap, load_labels
 from desertseg.models.deeplab import DeepLabV3, DeepLabV3Plus
 from desertseg.models.errors import ModelError
@@ -86,6 +86,4 @@ def _checked(kind: str, name: str, known: Iterable[str]) -> str:
     known = list(known)
     if name in known:
         return name
-    near = difflib.get_close_matches(str(name), known, 1, cutoff=0.5)
-    meant = f"; did you mean '{near[0]}'?" if near else ";"
-    raise ModelError(f"no {kind} '{name}'{meant} There are {', '.join(known)}".replace("; There", "; there"))
+    raise ModelError(f"no {kind} '{name}'{suggest(name, known)}; there are {', '.join(known)}")

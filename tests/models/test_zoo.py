@@ -20,10 +20,10 @@ def test_options_reach_model_and_backbone(tiny_options):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"model": "deeplabv3+"}, r"no model 'deeplabv3\+'; did you mean 'deeplabv3"),
+        ({"model": "deeplabv3+"}, r"no model 'deeplabv3\+' \(did you mean 'deeplabv3"),
         ({"backbone": "resnet52"}, "did you mean 'resnet50'.* resnet18, resnet34, resnet50, resnet101"),
         ({"backbone": "vgg"}, "no backbone 'vgg'; there are resnet18"),
-        ({"seperable": True}, "no option 'seperable'; did you mean 'separable'"),
+        ({"seperable": True}, r"no option 'seperable' \(did you mean 'separable'"),
         ({"output_stride": 4}, "choose 8, 16 or 32"),
     ],
 )
