@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -112,3 +113,17 @@ def test_the_exit_code_says_how_it_ended(raised: Exception, code: int, monkeypat
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == code
+
+
+def test_demo_walks_the_whole_road(tmp_path: Path) -> None:
+    options = ("--frames", 8, "--held-out", 3, "--size", "32x64", "--epochs", 1)
+    result = run("demo", "--out", tmp_path / "demo", *options)
+    assert result.exit_code == 0, result.output
+    home, canyon = result.output.split("a canyon it has never seen")
+    assert "the desert it trained in, held-out frames" in home
+    assert home.count("present in the truth") == canyon.count("present in the truth") == 1
+    assert re.search(r"Flowers +absent from the truth", canyon)
+    assert f"Wrote {tmp_path / 'demo'}; next: desertseg fit" in canyon
+    assert len(list((tmp_path / "demo" / "predictions" / "overlays").iterdir())) == 6
+    for split in ("desert-val", "canyon-val"):
+        assert (tmp_path / "demo" / "run" / "evaluation" / split / "confusion_matrix.png").is_file()
