@@ -33,7 +33,6 @@ class Evaluation:
         scores: every number, from one confusion matrix int64 (C, C).
         labels: the label map of the model.
         frames: how many frames were scored.
-        loss: mean over batches of the loss at native resolution, nan where none was asked for.
         folder: where the files were written, None if nowhere.
         images_per_second: whole throughput after the first batch, reading included; nan if it is the only one.
         definition: what `scores.miou` is a mean of.
@@ -42,7 +41,6 @@ class Evaluation:
     scores: Scores
     labels: LabelMap
     frames: int
-    loss: float
     folder: Path | None
     images_per_second: float
 
@@ -124,6 +122,8 @@ def evaluate(
     if size is None:
         raise UserError("this model carries no training size; give size=(height, width)")
     frames = find_frames(data, split) if isinstance(data, (str, Path)) else list(data)
+    if not frames:
+        raise UserError("there are no frames to score; give at least one")
     source = str(data) if isinstance(data, (str, Path)) else f"{len(frames)} frames"
     folder = _choose_folder(model, data, split, out)
     if folder:
@@ -132,7 +132,7 @@ def evaluate(
         confusion, _, rate = measure(
             Inference(segmenter), frames, size, batch_size=batch_size, resize=fitting(segmenter), line=line
         )
-    evaluation = Evaluation(score_confusion(confusion), segmenter.labels, len(frames), float("nan"), folder, rate)
+    evaluation = Evaluation(score_confusion(confusion), segmenter.labels, len(frames), folder, rate)
     if folder:
         name = str(model) if isinstance(model, (str, Path)) else "a Segmenter in memory"
         _write(evaluation, folder, {"model": name, "data": source, "split": split, "size": list(size)})

@@ -80,6 +80,11 @@ def test_a_label_map_with_ignored_classes_leaves_their_pixels_out(tiny_desert: P
     assert scored == sum(int((m != 255).sum()) for m in masks) < 5 * 48 * 80
 
 
+def test_no_frames_have_no_score(tiny_run: Path) -> None:
+    with pytest.raises(UserError, match="no frames to score"):
+        evaluate(tiny_run / "best.keras", [], progress=False)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no model", b"PK\x03\x04 half a zip"])
 def test_a_file_that_is_no_model(content: bytes | None, tiny_desert: Path, tmp_path: Path) -> None:
     path = tmp_path / "best.keras"
