@@ -8,7 +8,7 @@ plain Keras operations, "PyTorch" segmentation_models.pytorch's, changed to the 
 also compiled). The loss is cross-entropy, the optimiser AdamW, the step compiled as a whole. Each row runs in a process
 of its own, all are measured in turns, and the ratio is that of the medians to the last row that ran.
 
-On two CPU cores our JAX step takes 7 to 11 % longer than plain Keras on TensorFlow, which it was meant to reach. The
+On two CPU cores our JAX step takes 6 to 11 % longer than plain Keras on TensorFlow, which it was meant to reach. The
 processor time is equal; XLA's CPU backend keeps both cores busy for a smaller part of the step, and some steps fetch
 their memory from the kernel anew in spite of `keep_freed_memory`. The numbers stand in docs/results.md.
 """
