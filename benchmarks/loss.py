@@ -12,15 +12,14 @@ up by label (segment_sum) saves a fifth of `FocalDice`, but adds float32 one by 
 
 from __future__ import annotations
 
-import argparse
 import os
-import statistics
-import time
 from collections.abc import Callable
+from functools import partial
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from timing import read_options, time_in_turns
 
 from desertseg.backend import use_backend
 
@@ -28,15 +27,9 @@ CLASSES = 10
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--backend", default="jax", choices=("jax", "tensorflow"))
-    parser.add_argument("--size", default="192x320", help="HxW")
-    parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--repeats", type=int, default=15)
-    options = parser.parse_args()
+    options = read_options(__doc__, size="192x320")
     use_backend(options.backend)
-    height, width = (int(v) for v in options.size.split("x"))
-    measure((options.batch_size, height, width), options.repeats)
+    measure((options.batch_size, *options.size), options.repeats)
 
 
 def measure(shape: tuple[int, int, int], repeats: int) -> None:
@@ -53,14 +46,7 @@ def measure(shape: tuple[int, int, int], repeats: int) -> None:
     peer = keras.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=255, name="keras")
     losses = [peer, CrossEntropy(), Focal(), Dice(), FocalDice(), FocalDice(class_weights=weights, name="weighted")]
     rows = {loss.name: differentiated(loss) for loss in losses}
-    times: dict[str, list[float]] = {name: [] for name in rows}
-    for repeat in range(repeats + 1):
-        for name, row in rows.items():
-            start = time.perf_counter()
-            row(labels, logits)
-            if repeat:  # the first one compiles
-                times[name].append(time.perf_counter() - start)
-    median = {name: statistics.median(values) for name, values in times.items()}
+    median = time_in_turns({name: partial(row, labels, logits) for name, row in rows.items()}, repeats)
     print(f"loss and gradient, {keras.backend.backend()}, {'x'.join(map(str, shape))}, {CLASSES} classes")
     for name in rows:
         print(f"{name:<16} {1e3 * median[name]:8.1f} ms   {median[name] / median['keras']:5.2f} x keras")

@@ -11,16 +11,14 @@ and 9.8 ms from logits (2.5 x); on TensorFlow 4.1 ms (1.6 x) and 9.2 ms (1.3 x);
 
 from __future__ import annotations
 
-import argparse
 import os
-import statistics
-import time
 from collections.abc import Callable
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 from sklearn.metrics import confusion_matrix
+from timing import read_options, time_in_turns
 
 from desertseg.backend import use_backend
 
@@ -28,15 +26,9 @@ CLASSES = 10
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--backend", default="jax", choices=("jax", "tensorflow"))
-    parser.add_argument("--size", default="512x512", help="HxW")
-    parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--repeats", type=int, default=15)
-    options = parser.parse_args()
+    options = read_options(__doc__, size="512x512")
     use_backend(options.backend)
-    height, width = (int(v) for v in options.size.split("x"))
-    measure((options.batch_size, height, width), options.repeats)
+    measure((options.batch_size, *options.size), options.repeats)
 
 
 def measure(shape: tuple[int, int, int], repeats: int) -> None:
@@ -68,15 +60,9 @@ def measure(shape: tuple[int, int, int], repeats: int) -> None:
             "keras, predictions",
         ),
     }
-    for name, (row, _) in rows.items():  # compiles, too
+    for name, (row, _) in rows.items():
         np.testing.assert_array_equal(row(), expected, err_msg=name)
-    times: dict[str, list[float]] = {name: [] for name in rows}
-    for _ in range(repeats):
-        for name, (row, _) in rows.items():
-            start = time.perf_counter()
-            row()
-            times[name].append(time.perf_counter() - start)
-    median = {name: statistics.median(values) for name, values in times.items()}
+    median = time_in_turns({name: row for name, (row, _) in rows.items()}, repeats)
     print(f"one update, {keras.backend.backend()}, {'x'.join(map(str, shape))}, {CLASSES} classes")
     for name, (_, peer) in rows.items():
         print(f"{name:<26} {1e3 * median[name]:9.2f} ms   {median[peer] / median[name]:6.2f} x keras")

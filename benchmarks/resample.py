@@ -11,30 +11,21 @@ Tried and left: RGB and label packed into one word, unpacked by shifts 17.5 ms, 
 
 from __future__ import annotations
 
-import argparse
 import os
-import statistics
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cv2
 import numpy as np
+from timing import read_options, time_in_turns
 
 from desertseg.backend import use_backend
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--backend", default="jax", choices=("jax", "tensorflow"))
-    parser.add_argument("--load-size", default="288x480", help="HxW of the frames")
-    parser.add_argument("--size", default="192x320", help="HxW of the result")
-    parser.add_argument("--batch-size", type=int, default=8)
-    parser.add_argument("--repeats", type=int, default=15)
-    options = parser.parse_args()
+    options = read_options(__doc__, load_size="288x480", size="192x320")
     use_backend(options.backend)
-    load_size, size = (tuple(int(v) for v in s.split("x")) for s in (options.load_size, options.size))
-    measure(options.batch_size, load_size, size, options.repeats)
+    measure(options.batch_size, options.load_size, options.size, options.repeats)
 
 
 def measure(batch_size: int, load_size: tuple[int, ...], size: tuple[int, ...], repeats: int) -> None:
@@ -54,14 +45,7 @@ def measure(batch_size: int, load_size: tuple[int, ...], size: tuple[int, ...], 
             cv2.warpAffine(label, matrix, size[::-1], flags=cv2.WARP_INVERSE_MAP | cv2.INTER_NEAREST, borderValue=255)
 
     rows = {"opencv": warp, "ours": lambda: compiled(*tensors)}
-    times: dict[str, list[float]] = {name: [] for name in rows}
-    for repeat in range(repeats + 1):
-        for name, row in rows.items():
-            start = time.perf_counter()
-            row()
-            if repeat:  # the first one compiles
-                times[name].append(time.perf_counter() - start)
-    median = {name: statistics.median(values) for name, values in times.items()}
+    median = time_in_turns(rows, repeats)
     print(f"{batch_size} frames {load_size} -> {size}, {keras.backend.backend()}")
     for name in rows:
         print(f"{name:<8} {1e3 * median[name]:8.1f} ms   {median['opencv'] / median[name]:5.2f} x opencv")
