@@ -26,7 +26,7 @@ _HOMES = {
     "desertseg.data.synthetic": ("write_dataset",),
     "desertseg.augment": ("resample",),
     "desertseg.losses": ("CrossEntropy", "Dice", "Focal", "FocalDice", "WeightedSum"),
-    "desertseg.metrics": ("MeanIoU", "Scores", "score_confusion"),
+    "desertseg.metrics": ("MeanIoU", "Scores"),
     "desertseg.models": ("Segmenter", "build_segmenter"),
     "desertseg.engine": ("Recipe", "evaluate", "fit", "load_recipe", "load_segmenter", "predict"),
 }
@@ -64,7 +64,6 @@ if TYPE_CHECKING:
     from desertseg.losses import WeightedSum as WeightedSum
     from desertseg.metrics import MeanIoU as MeanIoU
     from desertseg.metrics import Scores as Scores
-    from desertseg.metrics import score_confusion as score_confusion
     from desertseg.models import Segmenter as Segmenter
     from desertseg.models import build_segmenter as build_segmenter
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from desertseg.engine.inference import Inference
 from desertseg.errors import UserError
 from desertseg.files import replacing, write_text
 from desertseg.labels import LabelMap
-from desertseg.metrics import Scores, score_confusion
+from desertseg.metrics import Scores
 from desertseg.models import Segmenter
 from desertseg.report import draw_confusion, draw_per_class
 from desertseg.terminal import ProgressLine, progress_line
@@ -57,8 +58,8 @@ def measure(
     batch_size: int,
     resize: str,
     line: ProgressLine | None = None,
-) -> tuple[np.ndarray, float, float]:
-    """Return (confusion matrix int64 (C, C), mean loss over batches, images a second after the first batch)."""
+) -> tuple[Scores, float, float]:
+    """Return (scores over all pixels, mean loss over batches, images a second after the first batch)."""
     labels = inference.segmenter.labels
     confusion = np.zeros((labels.num_classes, labels.num_classes), np.int64)
     losses: list[float] = []
@@ -84,7 +85,7 @@ def measure(
     while pending:
         settle()
     elapsed = time.perf_counter() - started
-    return confusion, float(np.mean(losses)), timed / elapsed if timed else float("nan")
+    return Scores(confusion, labels.names), float(np.mean(losses)), timed / elapsed if timed else float("nan")
 
 
 def evaluate(
@@ -129,10 +130,10 @@ def evaluate(
     if folder:
         _refuse_other_data(folder, source, overwrite)
     with progress_line("evaluate", len(frames), "images", progress) as line:
-        confusion, _, rate = measure(
+        scores, _, rate = measure(
             Inference(segmenter), frames, size, batch_size=batch_size, resize=fitting(segmenter), line=line
         )
-    evaluation = Evaluation(score_confusion(confusion), segmenter.labels, len(frames), folder, rate)
+    evaluation = Evaluation(scores, segmenter.labels, len(frames), folder, rate)
     if folder:
         name = str(model) if isinstance(model, (str, Path)) else "a Segmenter in memory"
         _write(evaluation, folder, {"model": name, "data": source, "split": split, "size": list(size)})
@@ -166,11 +167,7 @@ def _refuse_other_data(folder: Path, source: str, overwrite: bool) -> None:
 def _write(evaluation: Evaluation, folder: Path, origin: dict[str, Any]) -> None:
     scores, names = evaluation.scores, evaluation.labels.names
     report = {
-        "miou": _number(scores.miou),
-        "miou_all": _number(scores.miou_all),
-        "pixel_accuracy": _number(scores.pixel_accuracy),
-        "per_class_iou": {n: _number(v) for n, v in zip(names, scores.per_class_iou, strict=True)},
-        "definition": evaluation.definition,
+        **scores.to_dict(),
         "resolution": "native: logits resized to each mask's own size before the class is chosen",
         "frames": evaluation.frames,
         "pixels": int(scores.confusion.sum()),
@@ -178,8 +175,7 @@ def _write(evaluation: Evaluation, folder: Path, origin: dict[str, Any]) -> None
         **origin,
         "backend": keras.backend.backend(),
         "device": device_name(),
-        "images_per_second": _number(evaluation.images_per_second),
-        "confusion": scores.confusion.tolist(),
+        "images_per_second": None if math.isnan(evaluation.images_per_second) else evaluation.images_per_second,
     }
     rows = ["class,iou,dice,accuracy,pixels"]
     rows += [
@@ -194,8 +190,3 @@ def _write(evaluation: Evaluation, folder: Path, origin: dict[str, Any]) -> None
     with replacing(folder / "per_class_iou.png") as path:
         draw_per_class(path, scores, evaluation.labels)
     write_text(folder / "evaluation.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
-
-
-def _number(value: float) -> float | None:
-    """Return a float, or None for nan, which JSON does not have."""
-    return None if np.isnan(value) else float(value)

@@ -24,7 +24,7 @@ from desertseg.engine.training import LOSSES, Trainer
 from desertseg.errors import UserError
 from desertseg.files import replacing
 from desertseg.labels import LabelMap, load_labels
-from desertseg.metrics import MeanIoU, score_confusion
+from desertseg.metrics import MeanIoU, Scores
 from desertseg.models import build_segmenter
 from desertseg.report import draw_curves, draw_per_class
 from desertseg.terminal import ProgressLine, progress_line
@@ -173,18 +173,16 @@ class _Keeper(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         seconds = time.perf_counter() - self.started
         self.line.describe("validate")
-        confusion, val_loss, _ = measure(
+        scores, val_loss, _ = measure(
             self.inference, self.val, self.recipe.data.size, batch_size=4, resize=self.recipe.data.resize
         )
-        scores = score_confusion(confusion)
         improved = not np.isnan(scores.miou) and (self.best is None or scores.miou > self.best.miou)
         if improved:
             self.best = Run(self.run.path, self.run.path / "best.keras", epoch + 1, scores.miou, scores.definition)
         self._record(epoch, logs or {}, scores, val_loss, seconds)
         self._save(scores, improved)
 
-    def _record(self, epoch: int, logs: dict, scores: Any, val_loss: float, seconds: float) -> None:
-        labels = self.inference.segmenter.labels
+    def _record(self, epoch: int, logs: dict, scores: Scores, val_loss: float, seconds: float) -> None:
         rate = self.steps * self.recipe.train.batch_size / seconds
         row = {
             "epoch": epoch + 1,
@@ -197,10 +195,7 @@ class _Keeper(keras.callbacks.Callback):
             "seconds": round(seconds, 3),
             "images_per_second": round(rate, 3),
         }
-        per_class = {
-            n: None if np.isnan(v) else float(v) for n, v in zip(labels.names, scores.per_class_iou, strict=True)
-        }
-        self.run.record({**row, "val_iou": per_class})
+        self.run.record({**row, "val_iou": scores.to_dict()["per_class_iou"]})
         best = "  best" if self.best and self.best.epoch == epoch + 1 else ""
         self.say(
             f"epoch {epoch + 1:3d}/{self.recipe.train.epochs}  loss {row['loss']:.4f}  train mIoU {row['miou']:.4f}  "
@@ -208,7 +203,7 @@ class _Keeper(keras.callbacks.Callback):
             f"{rate:.1f} images/s{best}"
         )
 
-    def _save(self, scores: Any, improved: bool) -> None:
+    def _save(self, scores: Scores, improved: bool) -> None:
         segmenter, plots = self.inference.segmenter, self.run.path / "plots"
         save_segmenter(segmenter, self.run.path / "last.keras")
         with replacing(plots / "curves.png") as path:

@@ -4,7 +4,7 @@ from desertseg.backend import default_backend
 
 default_backend()
 
-from desertseg.metrics.confusion import MetricError, Scores, count_confusion_numpy, score_confusion  # noqa: E402
+from desertseg.metrics.confusion import MetricError, Scores, count_confusion_numpy  # noqa: E402
 from desertseg.metrics.mean_iou import MeanIoU, count_confusion  # noqa: E402
 
-__all__ = ["MeanIoU", "MetricError", "Scores", "count_confusion", "count_confusion_numpy", "score_confusion"]
+__all__ = ["MeanIoU", "MetricError", "Scores", "count_confusion", "count_confusion_numpy"]

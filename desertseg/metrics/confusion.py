@@ -170,11 +170,6 @@ class Scores:
         }
 
 
-def score_confusion(confusion: np.ndarray, names: Sequence[str] | None = None) -> Scores:
-    """Return every score of a confusion matrix: integers (C, C), rows truth, columns prediction."""
-    return Scores(confusion, names)
-
-
 def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """Return part / whole in float64, NaN where whole is 0."""
     part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from desertseg.metrics import MetricError, Scores, count_confusion_numpy, score_confusion
+from desertseg.metrics import MetricError, Scores, count_confusion_numpy
 
 
 @st.composite
@@ -57,7 +57,7 @@ def test_everything_equals_scikit_learn(case):
 
 def test_absent_and_phantom_classes_by_hand():
     # Class 0: 3 true, 1 hit. Class 1: 1 true, hit, predicted twice. Class 2: predicted once, never true. 3: never.
-    scores = score_confusion(np.array([[1, 1, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]), "abcd")
+    scores = Scores(np.array([[1, 1, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]), "abcd")
     np.testing.assert_allclose(scores.per_class_iou, [1 / 3, 1 / 2, 0, np.nan])
     np.testing.assert_allclose(scores.per_class_accuracy, [1 / 3, 1, np.nan, np.nan])
     np.testing.assert_allclose(scores.per_class_dice, [2 / 4, 2 / 3, 0, np.nan])

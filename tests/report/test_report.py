@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from desertseg.labels import load_labels
-from desertseg.metrics import score_confusion
+from desertseg.metrics import Scores
 from desertseg.report import draw_confusion, draw_curves, draw_overlay, draw_per_class, score_lines
 from desertseg.report.overlay import draw_legend
 
@@ -42,7 +42,7 @@ def test_legend_shows_the_classes_present_and_no_other() -> None:
 
 
 def test_every_plot_is_drawn(tmp_path: Path) -> None:
-    scores = score_confusion(confusion())
+    scores = Scores(confusion())
     history = [
         {"epoch": e, "loss": 1 / e, "miou": e / 9, "val_loss": 2 / e, "val_miou": e / 10, "learning_rate": 0.1 / e}
         for e in range(1, 5)
@@ -58,7 +58,7 @@ def test_every_plot_is_drawn(tmp_path: Path) -> None:
 
 
 def test_the_table_says_what_each_mean_is() -> None:
-    scores = score_confusion(confusion())
+    scores = Scores(confusion())
     lines = score_lines(scores, FALCON)
     row = next(line for line in lines if line.startswith("Trees"))
     assert float(row.split()[1]) == pytest.approx(scores.per_class_iou[0], abs=5e-5)
