@@ -10,23 +10,28 @@ from desertseg.backend import default_backend
 default_backend()
 
 from desertseg.layers.aspp import aspp  # noqa: E402
+from desertseg.layers.attention import Attention  # noqa: E402
 from desertseg.layers.block import conv_norm  # noqa: E402
 from desertseg.layers.convolution import Convolution  # noqa: E402
 from desertseg.layers.depthwise import DepthwiseConvolution  # noqa: E402
 from desertseg.layers.form import plain_forms  # noqa: E402
 from desertseg.layers.initializer import Normal  # noqa: E402
 from desertseg.layers.normalization import BatchNormalization  # noqa: E402
+from desertseg.layers.pad import CropLike, PadToMultiple  # noqa: E402
 from desertseg.layers.pooling import ImagePooling, MaxPooling  # noqa: E402
 from desertseg.layers.resize import BroadcastLike, ResizeLike, resize_bilinear  # noqa: E402
 
 __all__ = [
+    "Attention",
     "BatchNormalization",
     "BroadcastLike",
     "Convolution",
+    "CropLike",
     "DepthwiseConvolution",
     "ImagePooling",
     "MaxPooling",
     "Normal",
+    "PadToMultiple",
     "ResizeLike",
     "aspp",
     "conv_norm",
