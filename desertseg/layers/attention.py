@@ -1,4 +1,4 @@
-"""Attention of given queries, keys and values; the projections before and after it are `Dense` layers of the network."""
+"""Attention of given queries, keys and values; the projections around it are `Dense` layers of the network."""
 
 from __future__ import annotations
 
