@@ -70,6 +70,9 @@ class Layout:
         assign: target (the network, or the backbone, by the scope found) and tensors -> assignments.
         excused: regular expression of whole tensor names that need no home -> why.
         left: regular expressions of the target's layers that the checkpoint does not fill.
+        network: the class that a checkpoint of scope "network" fills; None for a backbone's layout.
+        backbone: prefix of the backbone's tensors in such a checkpoint, and their layout, for a network with another
+            head.
     """
 
     name: str
@@ -77,6 +80,8 @@ class Layout:
     assign: Callable[[keras.Model, Tensors], list[Assignment]]
     excused: Mapping[str, str] = field(default_factory=dict)
     left: tuple[str, ...] = ()
+    network: type[keras.Model] | None = None
+    backbone: tuple[str, Layout] | None = None
 
 
 def weighted_layers(network: keras.Model) -> list[keras.Layer]:
