@@ -1,0 +1,141 @@
+"""`load_weights_from`: a checkpoint that the user has, into a network of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from desertseg.models.catalogue import describe_network
+from desertseg.models.errors import ModelError
+from desertseg.models.segmenter import Segmenter
+from desertseg.models.weights.layout import Found, Layout, Tensors
+from desertseg.models.weights.registry import LAYOUTS
+from desertseg.models.weights.source import open_source
+from desertseg.models.weights.strict import apply_plan, make_plan, refuse
+
+
+@dataclass(frozen=True)
+class LoadedWeights:
+    """What was loaded, and what was not and why.
+
+    Attributes:
+        source: file, folder or preset.
+        layout: who wrote it, such as "torchvision ResNet".
+        part: "network" or "backbone".
+        tensors: how many were used.
+        excused: tensor -> why it was left out.
+        reinitialized: our layers with fresh random weights because the file's count of classes is another.
+    """
+
+    source: str
+    layout: str
+    part: str
+    tensors: int
+    excused: dict[str, str]
+    reinitialized: dict[str, str]
+
+    def lines(self) -> list[str]:
+        """Return what there is to tell, for the terminal and the log."""
+        lines = [f"weights: {self.part} from {self.source} ({self.layout}), {self.tensors} tensors"]
+        for reason in dict.fromkeys(self.excused.values()):
+            names = [name for name, why in self.excused.items() if why == reason]
+            lines.append(f"weights: left out {_listed(names)}: {reason}")
+        lines += [f"weights: {layer} starts anew: {why}" for layer, why in self.reinitialized.items()]
+        return lines
+
+
+def load_weights_from(
+    model: keras.Model, source: str | Path | Mapping[str, np.ndarray], *, say: Callable[[str], object] | None = print
+) -> LoadedWeights:
+    """Return what was loaded after filling a model from a checkpoint; on a mismatch nothing is changed.
+
+    Args:
+        model: a `Segmenter`, a network of the zoo or a backbone of the zoo.
+        source: a file (.safetensors, .pth, .pt, .bin, .keras, .weights.h5), a folder (Hugging Face, Keras Hub), a name
+            ("imagenet", "dinov2", ...; `desertseg models NAME` lists them, and Keras Hub's ResNets), or
+            tensors by name.
+        say: called with each line about what was loaded and left out; None for silence.
+
+    Raises:
+        ModelError: no such source, one that no layout knows, or one that does not fit the model: the message lists
+            missing, unexpected and wrongly shaped tensors.
+    """
+    network = model.network if isinstance(model, Segmenter) else model
+    opened = open_source(source, network)
+    layout, found = identify(opened.tensors, opened.name)
+    target, part, tensors, excused = _choose_target(network, layout, found, opened.tensors)
+    plan = make_plan(target, tensors, part.assign(target, tensors), part.excused, part.left)
+    plan.excused |= excused
+    refuse(plan, f"{opened.name} ({found.layout})", _advice(network, found))
+    apply_plan(plan, target)
+    loaded = LoadedWeights(
+        opened.name,
+        found.layout,
+        "network" if target is network and found.scope == "network" else "backbone",
+        len(plan.used) - len(plan.classifiers),
+        plan.excused,
+        {
+            a.variable.path: f"the file has {shape[-1]} classes, the model {a.variable.shape[-1]}"
+            for a, shape in plan.classifiers
+        },
+    )
+    for line in loaded.lines() if say else ():
+        say(line)  # type: ignore[misc]
+    return loaded
+
+
+def describe_weights(source: str | Path | Mapping[str, np.ndarray]) -> Found:
+    """Return what a checkpoint holds and the zoo's names of the network that takes it.
+
+    Raises:
+        ModelError: no such source, or one that no layout knows.
+    """
+    opened = open_source(source, None)
+    return identify(opened.tensors, opened.name)[1]
+
+
+def identify(tensors: Tensors, name: str) -> tuple[Layout, Found]:
+    """Return the layout that knows these tensors, and what they are.
+
+    Raises:
+        ModelError: none does.
+    """
+    for layout in LAYOUTS:
+        found = layout.detect(tensors)
+        if found is not None:
+            return layout, found
+    known = ", ".join(layout.name for layout in LAYOUTS)
+    raise ModelError(
+        f"{name} holds {len(tensors)} tensors such as {_listed(list(tensors))}: no layout known here ({known})"
+    )
+
+
+def _choose_target(
+    network: keras.Model, layout: Layout, found: Found, tensors: Tensors
+) -> tuple[keras.Model, Layout, Tensors, dict[str, str]]:
+    """Return what to fill, by which layout, from which tensors, and what was left out of them.
+
+    A checkpoint of a whole network fills a network with another head from its backbone alone.
+    """
+    backbone = getattr(network, "backbone", network)
+    if found.scope == "backbone":
+        return backbone, layout, tensors, {}
+    if layout.network is None or isinstance(network, layout.network) or layout.backbone is None:
+        return network, layout, tensors, {}
+    prefix, inner = layout.backbone
+    inside = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    outside = {name: f"head of {found.model}" for name in tensors if not name.startswith(prefix)}
+    return backbone, inner, inside, outside
+
+
+def _advice(network: keras.Model, found: Found) -> str:
+    own = describe_network(network)
+    return f"the file holds a {found.model} on {found.backbone}, the model is {own}"
+
+
+def _listed(names: list[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
