@@ -6,12 +6,14 @@ Sources: Chen et al. 2017, "Rethinking Atrous Convolution for Semantic Image Seg
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
 from desertseg.layers import ResizeLike, aspp, conv_norm
+from desertseg.models.errors import ModelError
+from desertseg.models.features import crop_logits, describe, feature_strides, pick_feature, read_features
 from desertseg.models.heads import classify, fcn_head
 from desertseg.models.network import Network
 
@@ -24,9 +26,10 @@ class DeepLabV3Plus(Network):
     and `aspp_refinement=True`, `decoder_convolutions=1`, `dropout=0.5`, `align_corners=True`.
 
     Args:
-        backbone: a network that returns a dict with "stage1" (stride 4) and "stage4", and has an `output_stride`.
+        backbone: any Keras model that returns a dict of named features, one of stride 4 among them; see `features.py`.
         num_classes: channels of the logits.
-        atrous_rates: dilation rates of the ASPP; None is (6, 12, 18) at output stride 16, doubled at 8, halved at 32.
+        atrous_rates: dilation rates of the ASPP; None is (6, 12, 18) at stride 16 of the deep feature, doubled at 8,
+            halved at 32.
         aspp_channels, decoder_channels: 256 as published.
         low_level_channels: to which the features of stride 4 are reduced; 48 as published.
         decoder_convolutions: 3x3 convolutions after the concatenation; two as published.
@@ -35,6 +38,8 @@ class DeepLabV3Plus(Network):
         dropout: rate after the ASPP's projection. 0 by default: a dropout mask is hidden state, which a resumed run
             would not repeat.
         align_corners: how both upsamplings place samples, see `ResizeLike`.
+        low_level: name of the feature that is joined; None is the deepest of stride 4.
+        deep: name of the feature under the ASPP; None is the deepest.
         dtype: dtype policy; the classifier is float32 under every policy.
 
     Returns, when called with normalised images (B, H, W, 3): float32 logits (B, H, W, num_classes).
@@ -53,21 +58,26 @@ class DeepLabV3Plus(Network):
         aspp_refinement: bool = False,
         dropout: float = 0.0,
         align_corners: bool = False,
+        low_level: str | None = None,
+        deep: str | None = None,
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
-        rates = tuple(atrous_rates or default_rates(backbone.output_stride))
+        strides = feature_strides(backbone)
+        low_level = pick_feature(strides, low_level, stride=4, role="low_level")
+        deep = pick_feature(strides, deep, role="deep")
+        rates = tuple(atrous_rates or default_rates(strides[deep]))
         inputs = keras.Input((None, None, 3))
-        features = backbone(inputs)
-        x = aspp(features["stage4"], aspp_channels, rates, separable=separable, dropout=dropout, dtype=dtype)
+        features, images = read_features(backbone, inputs)
+        x = aspp(features[deep], aspp_channels, rates, separable=separable, dropout=dropout, dtype=dtype)
         if aspp_refinement:
             x = conv_norm(x, aspp_channels, 3, separable=separable, name="aspp_refine", dtype=dtype)
-        low = conv_norm(features["stage1"], low_level_channels, 1, name="low_level", dtype=dtype)
+        low = conv_norm(features[low_level], low_level_channels, 1, name="low_level", dtype=dtype)
         x = ResizeLike(align_corners, name="aspp_resize", dtype=dtype)(x, low)
         x = keras.layers.Concatenate(name="decoder_concat", dtype=dtype)([x, low])
         for index in range(1, decoder_convolutions + 1):
             x = conv_norm(x, decoder_channels, 3, separable=separable, name=f"decoder{index}", dtype=dtype)
-        logits = classify(x, inputs, num_classes, align_corners=align_corners)
+        logits = crop_logits(classify(x, images, num_classes, align_corners=align_corners), inputs, images)
         super().__init__(inputs=inputs, outputs=logits, **kwargs)
         self._remember(
             dtype,
@@ -82,6 +92,8 @@ class DeepLabV3Plus(Network):
             aspp_refinement=aspp_refinement,
             dropout=dropout,
             align_corners=align_corners,
+            low_level=low_level,
+            deep=deep,
         )
 
 
@@ -93,15 +105,17 @@ class DeepLabV3(Network):
     where it has one, `auxiliary=True`.
 
     Args:
-        backbone: a network that returns a dict with "stage3" and "stage4", and has an `output_stride`.
+        backbone: any Keras model that returns a dict of named features; see `features.py`.
         num_classes: channels of the logits.
         atrous_rates: as in `DeepLabV3Plus`.
         aspp_channels, decoder_channels: 256 as published.
         decoder_convolutions: 3x3 convolutions after the ASPP; one as torchvision has it.
         separable: depthwise-separable convolutions in ASPP and decoder.
         dropout: rate after the ASPP's projection; see `DeepLabV3Plus`.
-        auxiliary: add torchvision's FCN head on "stage3"; then a dict {"logits", "auxiliary"} comes back.
+        auxiliary: add torchvision's FCN head on the feature before `deep`; then a dict {"logits", "auxiliary"} comes
+            back.
         align_corners: how the upsampling places samples, see `ResizeLike`.
+        deep: name of the feature under the ASPP; None is the deepest.
         dtype: dtype policy; the classifier is float32 under every policy.
 
     Returns, when called with normalised images (B, H, W, 3): float32 logits (B, H, W, num_classes), or the dict.
@@ -119,18 +133,22 @@ class DeepLabV3(Network):
         dropout: float = 0.0,
         auxiliary: bool = False,
         align_corners: bool = False,
+        deep: str | None = None,
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
-        rates = tuple(atrous_rates or default_rates(backbone.output_stride))
+        strides = feature_strides(backbone)
+        deep = pick_feature(strides, deep, role="deep")
+        rates = tuple(atrous_rates or default_rates(strides[deep]))
         inputs = keras.Input((None, None, 3))
-        features = backbone(inputs)
-        x = aspp(features["stage4"], aspp_channels, rates, separable=separable, dropout=dropout, dtype=dtype)
+        features, images = read_features(backbone, inputs)
+        x = aspp(features[deep], aspp_channels, rates, separable=separable, dropout=dropout, dtype=dtype)
         for index in range(1, decoder_convolutions + 1):
             x = conv_norm(x, decoder_channels, 3, separable=separable, name=f"decoder{index}", dtype=dtype)
-        outputs = classify(x, inputs, num_classes, align_corners=align_corners)
+        outputs = crop_logits(classify(x, images, num_classes, align_corners=align_corners), inputs, images)
         if auxiliary:
-            outputs = {"logits": outputs, "auxiliary": fcn_head(features["stage3"], inputs, num_classes, dtype=dtype)}
+            earlier = features[feature_before(strides, deep)]
+            outputs = {"logits": outputs, "auxiliary": fcn_head(earlier, inputs, num_classes, dtype=dtype)}
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
         self._remember(
             dtype,
@@ -144,9 +162,24 @@ class DeepLabV3(Network):
             dropout=dropout,
             auxiliary=auxiliary,
             align_corners=align_corners,
+            deep=deep,
         )
 
 
 def default_rates(output_stride: int) -> tuple[int, int, int]:
     """Return the ASPP's rates as published: 6, 12, 18 at output stride 16, in proportion elsewhere."""
     return 96 // output_stride, 192 // output_stride, 288 // output_stride
+
+
+def feature_before(strides: Mapping[str, int], deep: str) -> str:
+    """Return the name of the feature before `deep`, shallow to deep.
+
+    Raises:
+        ModelError: `deep` is the first.
+    """
+    names = list(strides)
+    if names.index(deep) == 0:
+        raise ModelError(
+            f"an auxiliary head needs a feature before '{deep}'; the backbone has only {describe(strides)}"
+        )
+    return names[names.index(deep) - 1]

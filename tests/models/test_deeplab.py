@@ -57,3 +57,15 @@ def test_any_size_in_the_same_size_out():
     for size in ((1, 1), (31, 45)):
         assert network.predict(np.zeros((1, *size, 3), "float32"), verbose=0).shape == (1, *size, 3)
     assert network.output_shape == (None, None, None, 3)
+
+
+@pytest.mark.parametrize("output_stride", [8, 16, 32])
+def test_features_of_a_resnet_are_its_first_and_last_stage(output_stride):
+    network = DeepLabV3Plus(backbone(output_stride=output_stride), 3, **NARROW)
+    assert (network.low_level, network.deep) == ("stage1", "stage4")
+
+
+def test_a_config_without_feature_names_still_loads():
+    config = DeepLabV3Plus(backbone(), 3, **NARROW).get_config()
+    del config["low_level"], config["deep"]
+    assert DeepLabV3Plus.from_config(config).deep == "stage4"
