@@ -8,7 +8,13 @@ from desertseg.models.deeplab import DeepLabV3, DeepLabV3Plus  # noqa: E402
 from desertseg.models.errors import ModelError  # noqa: E402
 from desertseg.models.resnet import ResNet  # noqa: E402
 from desertseg.models.segmenter import Segmenter  # noqa: E402
-from desertseg.models.zoo import available_backbones, available_models, build_segmenter  # noqa: E402
+from desertseg.models.weights import describe_weights, load_weights_from  # noqa: E402
+from desertseg.models.zoo import (  # noqa: E402
+    available_backbones,
+    available_models,
+    available_networks,
+    build_segmenter,
+)
 
 __all__ = [
     "DeepLabV3",
@@ -18,5 +24,8 @@ __all__ = [
     "Segmenter",
     "available_backbones",
     "available_models",
+    "available_networks",
     "build_segmenter",
+    "describe_weights",
+    "load_weights_from",
 ]

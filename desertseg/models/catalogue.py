@@ -49,8 +49,8 @@ class NetworkSpec:
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "deeplabv3": Architecture(DeepLabV3, "resnet50"),
-    "deeplabv3plus": Architecture(DeepLabV3Plus, "resnet18"),
+    "deeplabv3": Architecture(DeepLabV3, "resnet50", asks={ResNet: {"output_stride": 16}}),
+    "deeplabv3plus": Architecture(DeepLabV3Plus, "resnet18", asks={ResNet: {"output_stride": 16}}),
 }
 
 BACKBONES: dict[str, tuple[type[Network], dict[str, Any]]] = {
@@ -59,6 +59,13 @@ BACKBONES: dict[str, tuple[type[Network], dict[str, Any]]] = {
     "resnet50": (ResNet, {"blocks": (3, 4, 6, 3), "bottleneck": True}),
     "resnet101": (ResNet, {"blocks": (3, 4, 23, 3), "bottleneck": True}),
     "resnet152": (ResNet, {"blocks": (3, 8, 36, 3), "bottleneck": True}),
+}
+
+NETWORKS: dict[str, NetworkSpec] = {
+    f"{architecture}_{backbone}": NetworkSpec(architecture, backbone)
+    for architecture in ("deeplabv3", "deeplabv3plus")
+    for backbone in BACKBONES
+    if backbone.startswith("resnet")
 }
 
 

@@ -11,6 +11,7 @@ from keras import ops
 
 from desertseg.labels import LabelMap, load_labels
 from desertseg.models.errors import ModelError
+from desertseg.models.freezing import freeze_backbone
 
 # The mean and standard deviation of ImageNet's RGB in [0, 1]; the weights of nearly every backbone expect them.
 IMAGE_MEAN = (0.485, 0.456, 0.406)
@@ -26,9 +27,11 @@ class Segmenter(keras.Model):
         labels: what the C channels mean: a `LabelMap`, a shipped name or a TOML file.
         size: (height, width) that it was trained at, or None.
         recipe: plain dict of how it was trained, or None; it travels in the file.
+        open_blocks: how many of the backbone's last blocks are trained, see `freeze_backbone`; None leaves every layer
+            as it is.
 
     Raises:
-        ModelError: the network's channels are not the label map's classes.
+        ModelError: the network's channels are not the label map's classes, or its backbone has no such blocks.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class Segmenter(keras.Model):
         labels: LabelMap | str,
         size: tuple[int, int] | None = None,
         recipe: Mapping[str, Any] | None = None,
+        open_blocks: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(autocast=False, **kwargs)  # bfloat16 has 8 bits: it would round images before normalisation
@@ -51,6 +55,9 @@ class Segmenter(keras.Model):
                 f"the network gives {channels} channels, label map '{self.labels.name}' has {self.labels.num_classes} "
                 "classes; build the network with num_classes=labels.num_classes"
             )
+        self.open_blocks = open_blocks
+        if open_blocks is not None:
+            freeze_backbone(_backbone_of(network), open_blocks)
         self.built = True
 
     @property
@@ -81,6 +88,7 @@ class Segmenter(keras.Model):
             "labels": self.labels.to_dict(),
             "size": None if self.size is None else list(self.size),
             "recipe": None if self.recipe is None else json.loads(json.dumps(self.recipe)),
+            "open_blocks": self.open_blocks,
         }
 
     @classmethod
@@ -98,6 +106,13 @@ def normalize_images(images: Any) -> Any:
     return ops.cast(images, "float32") * ops.convert_to_tensor(scale, "float32") + ops.convert_to_tensor(
         offset, "float32"
     )
+
+
+def _backbone_of(network: keras.Model) -> keras.Model:
+    backbone = getattr(network, "backbone", None)
+    if backbone is None:
+        raise ModelError(f"network {network.name} has no backbone to freeze; leave open_blocks out")
+    return backbone
 
 
 def _logits_of(outputs: Any) -> Any:

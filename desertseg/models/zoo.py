@@ -3,87 +3,113 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from desertseg.errors import suggest
+import keras
+
 from desertseg.labels import LabelMap, load_labels
-from desertseg.models.deeplab import DeepLabV3, DeepLabV3Plus
+from desertseg.models.catalogue import ARCHITECTURES, BACKBONES, NETWORKS, NetworkSpec, find_name
 from desertseg.models.errors import ModelError
 from desertseg.models.network import Network
-from desertseg.models.resnet import ResNet
 from desertseg.models.segmenter import Segmenter
-
-_MODELS: dict[str, type[Network]] = {"deeplabv3": DeepLabV3, "deeplabv3plus": DeepLabV3Plus}
-_BACKBONES: dict[str, dict[str, Any]] = {
-    "resnet18": {"blocks": (2, 2, 2, 2), "bottleneck": False},
-    "resnet34": {"blocks": (3, 4, 6, 3), "bottleneck": False},
-    "resnet50": {"blocks": (3, 4, 6, 3), "bottleneck": True},
-    "resnet101": {"blocks": (3, 4, 23, 3), "bottleneck": True},
-}
+from desertseg.models.weights import load_weights_from
 
 
 def available_models() -> list[str]:
-    """Return the names that `build_segmenter` takes as `model`."""
-    return list(_MODELS)
+    """Return the names of architectures; each takes a backbone, or its usual one."""
+    return list(ARCHITECTURES)
 
 
 def available_backbones() -> list[str]:
     """Return the names that `build_segmenter` takes as `backbone`."""
-    return list(_BACKBONES)
+    return list(BACKBONES)
+
+
+def available_networks() -> list[str]:
+    """Return the names of whole networks, architecture and backbone, that `build_segmenter` takes as `model`."""
+    return list(NETWORKS)
 
 
 def build_segmenter(
     model: str = "deeplabv3plus",
-    backbone: str = "resnet18",
-    labels: str | LabelMap = "falcon",
+    backbone: str | keras.Model | None = None,
+    labels: str | LabelMap | None = None,
     size: tuple[int, int] | None = None,
-    output_stride: int = 16,
+    output_stride: int | None = None,
     *,
-    recipe: dict[str, Any] | None = None,
+    weights: str | Path | None = None,
+    open_blocks: int | None = None,
+    recipe: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Segmenter:
-    """Return a `Segmenter` with random weights; `keras.utils.set_random_seed` before it fixes them.
+    """Return a `Segmenter`; without `weights` with random ones, which `keras.utils.set_random_seed` before it fixes.
+
+    What is None is as the named network has it; an architecture alone has its usual backbone and the labels "falcon".
 
     Args:
-        model: one of `available_models()`.
-        backbone: one of `available_backbones()`.
+        model: one of `available_models()` or of `available_networks()`.
+        backbone: one of `available_backbones()`, or a Keras model of your own with named features (`models.features`).
         labels: `LabelMap`, shipped name or TOML file.
         size: (height, width) to be trained at; kept in the file.
-        output_stride: 8, 16 or 32.
+        output_stride: 8, 16 or 32, for the backbones that have a choice.
+        weights: as in `load_weights_from`.
+        open_blocks: how many of the backbone's last blocks are trained: 0 freezes it, None trains all.
         recipe: kept in the file.
         **options: of the model (`DeepLabV3Plus`) and the backbone (`ResNet`), e.g. `separable=False`, `width=32`;
             `dtype` goes to both.
 
     Raises:
-        ModelError: an unknown name or option; the message names the nearest right one and all of them.
+        ModelError: an unknown name or option, weights that do not fit; the message names the nearest right one.
     """
-    labels = load_labels(labels)
-    model_class = _MODELS[_checked("model", model, _MODELS)]
-    backbone_options = dict(_BACKBONES[_checked("backbone", backbone, _BACKBONES)])
-    allowed = {
-        "model": _options(model_class) - {"backbone", "num_classes"},
-        "backbone": _options(ResNet) - {"output_stride"},
-    }
+    spec = network_spec(model)
+    architecture = ARCHITECTURES[spec.architecture]
+    labels = load_labels(labels or spec.labels)
+    stride = output_stride or spec.output_stride
+    if stride is not None:
+        options = {"output_stride": stride, **options}
+    if isinstance(backbone, keras.Model):
+        head_options = _split(options, [architecture.network])[0]
+    else:
+        name = find_name("backbone", backbone or spec.backbone, BACKBONES)
+        kind, arguments = BACKBONES[name]
+        head_options, backbone_options = _split({**spec.options, **options}, [architecture.network, kind])
+        backbone_options = {**architecture.asks.get(kind, {}), **arguments, **backbone_options}
+        backbone = kind(name="backbone", **backbone_options)
+    network = architecture.network(backbone, labels.num_classes, name="network", **head_options)
+    opened = spec.open_blocks if open_blocks is None else open_blocks
+    segmenter = Segmenter(network, labels, size or spec.size, recipe, open_blocks=opened)
+    if weights is not None:
+        load_weights_from(segmenter, weights)
+    return segmenter
+
+
+def network_spec(model: str) -> NetworkSpec:
+    """Return what a name of an architecture or a network stands for.
+
+    Raises:
+        ModelError: it stands for nothing.
+    """
+    if model in ARCHITECTURES:
+        return NetworkSpec(model, ARCHITECTURES[model].backbone)
+    find_name("model", model, [*ARCHITECTURES, *NETWORKS])
+    return NETWORKS[model]
+
+
+def _split(options: dict[str, Any], builders: list[type[Network]]) -> list[dict[str, Any]]:
+    """Return for each builder the options that it takes; an option that two take goes to both.
+
+    Raises:
+        ModelError: an option that none takes.
+    """
+    taken = [_options(builder) for builder in builders]
     for name in options:
-        _checked("option", name, sorted(allowed["model"] | allowed["backbone"]))
-    backbone_options |= {k: v for k, v in options.items() if k in allowed["backbone"]}
-    network = model_class(
-        ResNet(output_stride=output_stride, name="backbone", **backbone_options),
-        labels.num_classes,
-        name="network",
-        **{k: v for k, v in options.items() if k in allowed["model"]},
-    )
-    return Segmenter(network, labels, size, recipe)
+        if not any(name in allowed for allowed in taken):
+            find_name("option", name, sorted(set().union(*taken)))
+    return [{k: v for k, v in options.items() if k in allowed} for allowed in taken]
 
 
 def _options(builder: type[Network]) -> set[str]:
     parameters = inspect.signature(builder.__init__).parameters.values()
-    return {p.name for p in parameters if p.kind is not p.VAR_KEYWORD} - {"self"}
-
-
-def _checked(kind: str, name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    if name in known:
-        return name
-    raise ModelError(f"no {kind} '{name}'{suggest(name, known)}; there are {', '.join(known)}")
+    return {p.name for p in parameters if p.kind is not p.VAR_KEYWORD} - {"self", "backbone", "num_classes"}

@@ -1,11 +1,19 @@
 import pytest
 
-from desertseg.models import DeepLabV3, ModelError, available_backbones, available_models, build_segmenter
+from desertseg.models import (
+    DeepLabV3,
+    ModelError,
+    available_backbones,
+    available_models,
+    available_networks,
+    build_segmenter,
+)
 
 
 def test_names():
-    assert available_models() == ["deeplabv3", "deeplabv3plus"]
-    assert available_backbones() == ["resnet18", "resnet34", "resnet50", "resnet101"]
+    assert available_models()[:2] == ["deeplabv3", "deeplabv3plus"]
+    assert available_backbones()[:5] == ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
+    assert "deeplabv3plus_resnet101" in available_networks()
 
 
 def test_options_reach_model_and_backbone(tiny_options):
@@ -21,7 +29,7 @@ def test_options_reach_model_and_backbone(tiny_options):
     ("arguments", "message"),
     [
         ({"model": "deeplabv3+"}, r"no model 'deeplabv3\+' \(did you mean 'deeplabv3"),
-        ({"backbone": "resnet52"}, "did you mean 'resnet50'.* resnet18, resnet34, resnet50, resnet101"),
+        ({"backbone": "resnet5O"}, "did you mean 'resnet50'.* resnet18, resnet34, resnet50, resnet101, resnet152"),
         ({"backbone": "vgg"}, "no backbone 'vgg'; there are resnet18"),
         ({"seperable": True}, r"no option 'seperable' \(did you mean 'separable'"),
         ({"output_stride": 4}, "choose 8, 16 or 32"),

@@ -9,7 +9,7 @@ import keras
 from desertseg.models.weights.layout import Assignment, Found, Layout, Tensors, layer_assignments
 
 # (blocks a stage, bottleneck) -> the zoo's name
-_NAMES = {
+_NAMES: dict[tuple[tuple[int, ...], bool], str] = {
     ((2, 2, 2, 2), False): "resnet18",
     ((3, 4, 6, 3), False): "resnet34",
     ((3, 4, 6, 3), True): "resnet50",

@@ -89,15 +89,15 @@ def _place(plan: Plan, assignment: Assignment, tensors: Tensors) -> None:
         return
     arrays = [tensors[name] for name in assignment.tensors]
     expected = tuple(assignment.variable.shape)
+    value: np.ndarray | None
     try:
         value = assignment.convert(*arrays)
-        shape = value.shape
     except ValueError:  # a transposition or concatenation that these shapes do not allow
-        value, shape = None, None
-    if value is not None and shape == expected:
+        value = None
+    if value is not None and value.shape == expected:
         plan.values.append((assignment.variable, value))
-    elif value is not None and assignment.classifier and shape[:-1] == expected[:-1]:
-        plan.classifiers.append((assignment, shape))
+    elif value is not None and assignment.classifier and value.shape[:-1] == expected[:-1]:
+        plan.classifiers.append((assignment, value.shape))
     else:
         shapes = ", ".join(str(a.shape) for a in arrays)
         plan.note("wrong shape", f"{', '.join(assignment.tensors)} {shapes} for {assignment.variable.path} {expected}")
