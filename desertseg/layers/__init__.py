@@ -13,13 +13,18 @@ from desertseg.layers.aspp import aspp  # noqa: E402
 from desertseg.layers.attention import Attention  # noqa: E402
 from desertseg.layers.block import conv_norm  # noqa: E402
 from desertseg.layers.convolution import Convolution  # noqa: E402
+from desertseg.layers.cubic import resize_bicubic  # noqa: E402
 from desertseg.layers.depthwise import DepthwiseConvolution  # noqa: E402
 from desertseg.layers.form import plain_forms  # noqa: E402
+from desertseg.layers.gate import SplitChannels, SwiGLU  # noqa: E402
 from desertseg.layers.initializer import Normal  # noqa: E402
 from desertseg.layers.normalization import BatchNormalization  # noqa: E402
 from desertseg.layers.pad import CropLike, PadToMultiple  # noqa: E402
 from desertseg.layers.pooling import ImagePooling, MaxPooling  # noqa: E402
+from desertseg.layers.position import PositionEmbedding  # noqa: E402
+from desertseg.layers.prefix import DropTokens, PrependTokens  # noqa: E402
 from desertseg.layers.resize import BroadcastLike, ResizeLike, resize_bilinear  # noqa: E402
+from desertseg.layers.scale import LayerScale  # noqa: E402
 
 __all__ = [
     "Attention",
@@ -28,13 +33,20 @@ __all__ = [
     "Convolution",
     "CropLike",
     "DepthwiseConvolution",
+    "DropTokens",
     "ImagePooling",
+    "LayerScale",
     "MaxPooling",
     "Normal",
     "PadToMultiple",
+    "PositionEmbedding",
+    "PrependTokens",
     "ResizeLike",
+    "SplitChannels",
+    "SwiGLU",
     "aspp",
     "conv_norm",
     "plain_forms",
+    "resize_bicubic",
     "resize_bilinear",
 ]
