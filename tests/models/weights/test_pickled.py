@@ -1,0 +1,335 @@
+"""Checkpoints written by hand, without PyTorch: what is read, and what is refused without being run."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from desertseg.models.errors import ModelError
+from desertseg.models.weights.files import read_tensors
+from desertseg.models.weights.pickled import unpickle
+from desertseg.models.weights.torch_files import TorchFile
+
+STORAGES = {
+    "Float": "float32",
+    "Double": "float64",
+    "Half": "float16",
+    "Long": "int64",
+    "Int": "int32",
+    "Short": "int16",
+    "Char": "int8",
+    "Byte": "uint8",
+    "Bool": "bool",
+}
+
+
+class Named:
+    """Pickles as a global of any name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+class Call:
+    """Pickles as a call of a named global, as an object's __reduce__ would."""
+
+    def __init__(self, name: str, *arguments: object) -> None:
+        self.parts = (Named(name), arguments)
+
+    def __reduce__(self) -> tuple:
+        return self.parts
+
+
+class Stored:
+    """Pickles as a persistent id."""
+
+    def __init__(self, *fields: object) -> None:
+        self.fields = fields
+
+
+class Pickler(pickle._Pickler):
+    """Python's own pickler, able to write names that do not exist here."""
+
+    dispatch: ClassVar[dict] = dict(pickle._Pickler.dispatch)
+
+    def persistent_id(self, value: object) -> object:
+        return value.fields if isinstance(value, Stored) else None
+
+    def save_named(self, value: Named) -> None:
+        module, _, name = value.name.rpartition(".")
+        self.write(f"c{module}\n{name}\n".encode())
+
+    def save_reduce(self, function: object, arguments: tuple, *rest: object, **more: object) -> None:
+        self.save(function)
+        self.save(arguments)
+        self.write(b"R")
+
+    dispatch[Named] = save_named
+
+
+def dump(value: object) -> bytes:
+    stream = io.BytesIO()
+    Pickler(stream, 2).dump(value)
+    return stream.getvalue()
+
+
+def tensor(kind: str, key: str, count: int, shape: tuple, strides: tuple, offset: int = 0, **extra: object) -> Call:
+    fields = ["storage", Named(f"torch.{kind}Storage"), key, "cpu", count, *extra.values()]
+    grad = (False, Call("collections.OrderedDict"))
+    return Call("torch._utils._rebuild_tensor_v2", Stored(*fields), offset, shape, strides, *grad)
+
+
+def write_zip(path: Path, value: object, storages: dict[str, bytes], order: bytes = b"little", **options: int) -> Path:
+    with zipfile.ZipFile(path, "w", **options) as archive:
+        archive.writestr("archive/data.pkl", value if isinstance(value, bytes) else dump(value))
+        archive.writestr("archive/byteorder", order)
+        for key, content in storages.items():
+            archive.writestr(f"archive/data/{key}", content)
+    return path
+
+
+def write_legacy(path: Path, value: object, storages: dict[str, tuple[int, bytes]], little: bool = True) -> Path:
+    head = [0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": little, "type_sizes": {}}]
+    content = b"".join(dump(part) for part in (*head, value, sorted(storages)))
+    path.write_bytes(content + b"".join(struct.pack("<q", n) + raw for _, (n, raw) in sorted(storages.items())))
+    return path
+
+
+@pytest.fixture
+def numbers():
+    return np.arange(24, dtype=np.float32)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+@pytest.mark.parametrize("kind", STORAGES)
+def test_every_dtype(kind, legacy, tmp_path):
+    values = np.arange(6).astype(STORAGES[kind])
+    state = {"x": tensor(kind, "0", 6, (2, 3), (3, 1))}
+    if legacy:
+        fields = tensor(kind, "0", 6, (2, 3), (3, 1), view=None)
+        path = write_legacy(tmp_path / "w.pth", {"x": fields}, {"0": (6, values.tobytes())})
+    else:
+        path = write_zip(tmp_path / "w.pth", state, {"0": values.tobytes()})
+    found = read_tensors(path)["x"]
+    assert found.dtype == (np.float32 if kind == "Half" else STORAGES[kind])
+    np.testing.assert_array_equal(found, values.reshape(2, 3))
+
+
+def test_bfloat16_becomes_float32(tmp_path):
+    raw = np.array([1.0, -2.5, 3e38], np.float32).view(np.uint16)[1::2].tobytes()  # the upper halves
+    path = write_zip(tmp_path / "w.pth", {"x": tensor("BFloat16", "0", 3, (3,), (1,))}, {"0": raw})
+    found = read_tensors(path)["x"]
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, [1.0, -2.5, 3e38], rtol=2**-8)
+
+
+def test_views_share_a_storage(numbers, tmp_path):
+    state = {
+        "plain": tensor("Float", "0", 24, (4, 6), (6, 1)),
+        "transposed": tensor("Float", "0", 24, (6, 4), (1, 6)),
+        "part": tensor("Float", "0", 24, (2, 2), (6, 1), offset=7),
+        "expanded": tensor("Float", "0", 24, (3, 2), (0, 1), offset=22),
+        "scalar": tensor("Float", "0", 24, (), (), offset=5),
+        "empty": tensor("Float", "0", 24, (0, 3), (3, 1)),
+        "parameter": Call("torch._utils._rebuild_parameter", tensor("Float", "0", 24, (24,), (1,)), True, {}),
+    }
+    found = read_tensors(write_zip(tmp_path / "w.pth", state, {"0": numbers.tobytes()}))
+    grid = numbers.reshape(4, 6)
+    expected = {
+        "plain": grid,
+        "transposed": grid.T,
+        "part": grid[1:3, 1:3],
+        "expanded": np.tile(grid[3, 4:], (3, 1)),
+        "scalar": np.float32(5),
+        "empty": np.zeros((0, 3), np.float32),
+        "parameter": numbers,
+    }
+    assert list(found) == list(expected)
+    for name, value in expected.items():
+        assert found[name].shape == value.shape
+        np.testing.assert_array_equal(found[name], value)
+
+
+@pytest.mark.parametrize("name", ["os.system", "builtins.eval", "subprocess.Popen", "torch.load", "functools.partial"])
+@pytest.mark.parametrize("legacy", [False, True])
+def test_code_is_refused_by_name_and_not_run(name, legacy, tmp_path):
+    marker = tmp_path / "ran"
+    value = {"x": Call(name, f"touch {marker}")}
+    path = tmp_path / "w.pth"
+    write_legacy(path, value, {}) if legacy else write_zip(path, value, {})
+    with pytest.raises(ModelError, match=rf"'{name}': loading it would run code.*state_dict") as error:
+        read_tensors(path)
+    assert "\n" not in str(error.value)
+    assert not marker.exists()
+
+
+class Runs:
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple:
+        return os.mkdir, (str(self.marker),)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_a_real_hostile_pickle_of_every_protocol(protocol, tmp_path):
+    content = pickle.dumps({"x": Runs(tmp_path / "ran")}, protocol)
+    pickle.loads(content)  # Python's own machine runs it
+    (tmp_path / "ran").rmdir()
+    with pytest.raises(ModelError, match=r"mkdir': loading it would run code|none that torch\.save wrote"):
+        unpickle(io.BytesIO(content), "w.pth")
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(ModelError, match=r"mkdir': loading it would run code|begins with"):
+        read_tensors(tmp_path / "w.pth")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_plain_values_come_back_from_every_protocol(protocol):
+    value = {"a": [1, -7, 2**70, 1.5, None, True, False], "b": ("x", "é\n", (), (1,), (1, 2), (1, 2, 3, 4)), 3: {}}
+    assert unpickle(io.BytesIO(pickle.dumps(value, protocol)), "w").value == value
+
+
+@pytest.mark.parametrize("name", ["torch.nn.modules.linear.Linear", "__main__.Net", "torchvision.models.resnet.ResNet"])
+def test_a_whole_model_is_told_apart(name, tmp_path):
+    with pytest.raises(ModelError, match=rf"whole pickled model \('{name}'\).*torch\.save\(model\.state_dict\(\)"):
+        read_tensors(write_zip(tmp_path / "w.pth", Call(name), {}))
+
+
+def test_a_legacy_whole_model_is_told_apart(tmp_path):
+    value = Stored("module", Named("torch.Size"), "net.py", "class Net: ...")
+    with pytest.raises(ModelError, match="whole pickled model"):
+        read_tensors(write_legacy(tmp_path / "w.pth", value, {}))
+
+
+@pytest.mark.parametrize(
+    ("shape", "strides", "offset", "count"),
+    [((25,), (1,), 0, 24), ((2,), (24,), 0, 24), ((4,), (1,), 21, 24), ((2**40,), (0,), 0, 24), ((4,), (1,), 0, 2**40)],
+)
+def test_a_tensor_beyond_its_storage(shape, strides, offset, count, numbers, tmp_path):
+    state = {"x": tensor("Float", "0", count, shape, strides, offset)}
+    with pytest.raises(ModelError, match="damaged or cut off"):
+        read_tensors(write_zip(tmp_path / "w.pth", state, {"0": numbers.tobytes()}))
+
+
+@pytest.mark.parametrize(("shape", "strides"), [((-1,), (1,)), ((2,), (-1,)), ((2, 2), (1,)), ((1.5,), (1,))])
+def test_an_impossible_shape(shape, strides, numbers, tmp_path):
+    state = {"x": tensor("Float", "0", 24, shape, strides)}
+    with pytest.raises(ModelError, match="pickle is damaged"):
+        read_tensors(write_zip(tmp_path / "w.pth", state, {"0": numbers.tobytes()}))
+
+
+def test_bombs_and_foreign_archives(numbers, tmp_path):
+    state = {"x": tensor("Float", "0", 24, (24,), (1,))}
+    packed = write_zip(tmp_path / "a.pth", state, {"0": bytes(96)}, compression=zipfile.ZIP_DEFLATED)
+    with pytest.raises(ModelError, match="compressed archive"):
+        read_tensors(packed)
+    with pytest.raises(ModelError, match="byte order 'big'"):
+        read_tensors(write_zip(tmp_path / "b.pth", state, {"0": bytes(96)}, order=b"big"))
+    with pytest.raises(ModelError, match="byte order 'big'"):
+        read_tensors(write_legacy(tmp_path / "c.pth", {}, {}, little=False))
+    with pytest.raises(ModelError, match="storage '0' is missing"):
+        read_tensors(write_zip(tmp_path / "d.pth", state, {"1": bytes(96)}))
+    (tmp_path / "e.pth").write_bytes(dump({"x": 1}))
+    with pytest.raises(ModelError, match=r"none that torch\.save wrote"):
+        read_tensors(tmp_path / "e.pth")
+    for name, entry in (("TorchScript", "a/constants.pkl"), (".keras file", "model.weights.h5"), ("NumPy", "x.npy")):
+        with zipfile.ZipFile(tmp_path / "f.pth", "w") as archive:
+            archive.writestr(entry, b"")
+        with pytest.raises(ModelError, match=name):
+            read_tensors(tmp_path / "f.pth")
+
+
+def test_references_to_references_cost_nothing(tmp_path):
+    value: object = [1]
+    for _ in range(60):  # 2^60 places, were they all visited
+        value = {"a": value, "b": value}
+    state = {"state_dict": {"x": tensor("Float", "0", 1, (1,), (1,))}, "args": value}
+    assert read_tensors(write_zip(tmp_path / "w.pth", state, {"0": bytes(4)}))["x"] == 0
+
+
+def test_a_flipped_bit_is_noticed(numbers, tmp_path):
+    path = write_zip(tmp_path / "w.pth", {"x": tensor("Float", "0", 24, (24,), (1,))}, {"0": numbers.tobytes()})
+    content = bytearray(path.read_bytes())
+    content[content.index(numbers.tobytes()) + 50] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="checksum"):
+        read_tensors(path)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_file_cut_anywhere_is_refused(legacy, numbers, tmp_path):
+    path = tmp_path / "w.pth"
+    if legacy:
+        write_legacy(path, {"x": tensor("Float", "0", 24, (24,), (1,), view=None)}, {"0": (24, numbers.tobytes())})
+    else:
+        write_zip(path, {"x": tensor("Float", "0", 24, (24,), (1,))}, {"0": numbers.tobytes()})
+    content = path.read_bytes()
+    for end in range(0, len(content), 7):
+        path.write_bytes(content[:end])
+        with pytest.raises(ModelError):
+            read_tensors(path)
+
+
+def outcome(read: Callable[[], object]) -> str:
+    """Return "read", "refused", or the message that is not one line; any other exception passes."""
+    try:
+        read()
+    except ModelError as error:
+        return str(error) if "\n" in str(error) else "refused"
+    return "read"
+
+
+def valid_files(folder: Path) -> list[bytes]:
+    raw = np.arange(24, dtype=np.float32).tobytes()
+    state = {"x": tensor("Float", "0", 24, (4, 6), (6, 1)), "y": Call("torch.Size", (1, 2)), "z": [1.5, "text", None]}
+    legacy = {"x": tensor("Float", "0", 24, (4, 6), (6, 1), view=None), "epoch": 3}
+    files = (write_zip(folder / "z.pth", state, {"0": raw}), write_legacy(folder / "l.pth", legacy, {"0": (24, raw)}))
+    return [file.read_bytes() for file in files]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    which=st.integers(0, 1),
+    changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8),
+    cut=st.floats(0.2, 1),
+)
+def test_damage_gives_a_result_or_a_message(which, changes, cut, tmp_path_factory):
+    folder = tmp_path_factory.getbasetemp()
+    content = bytearray(valid_files(folder)[which])
+    for place, value in changes:
+        content[int(place * len(content))] = value
+    path = folder / "mutated.pth"
+    path.write_bytes(content[: int(cut * len(content))] if cut < 0.9 else content)
+    assert outcome(lambda: read_tensors(path)) in ("read", "refused")
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=6),
+    protocol=st.sampled_from([0, 2, 4]),
+)
+def test_a_damaged_pickle_gives_a_value_or_a_message(changes, protocol):
+    content = bytearray(pickle.dumps({"a": [1, 2.5, ("x", None)], "b": {"c": b"12"}, "d": 2**40}, protocol))
+    for place, value in changes:
+        content[int(place * len(content))] = value
+    assert outcome(lambda: unpickle(io.BytesIO(content), "w")) in ("read", "refused")
+
+
+def test_nothing_is_copied_where_it_need_not_be(numbers, tmp_path):
+    path = write_zip(tmp_path / "w.pth", {"x": tensor("Float", "0", 24, (24,), (1,))}, {"0": numbers.tobytes()})
+    file = TorchFile(path)
+    first, second = (file.array(file.value["x"], "x") for _ in range(2))
+    assert np.shares_memory(first, second)
+    assert not first.flags.writeable
