@@ -127,7 +127,9 @@ def _state_dict(value: Any, path: Path, key: str | None) -> Mapping[str, Any]:
         if not held:
             break
         value = value[held[0]]
-    kind = f"a dict of {', '.join(map(repr, list(value)[:5]))}" if isinstance(value, dict) else type(value).__name__
+    kind = type(value).__name__
+    if isinstance(value, dict):
+        kind = f"a dict of {', '.join(repr(name)[:40] for name in list(value)[:5])}" if value else "an empty dict"
     raise ModelError(
         f"weights {path} holds no dict of tensors but {kind}; save one with torch.save(model.state_dict(), ...)"
     )

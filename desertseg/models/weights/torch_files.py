@@ -1,7 +1,7 @@
 """PyTorch's checkpoint files: a zip archive since 1.6, before that pickles with the storages behind them.
 
-Neither is executed (`pickled.py`), and PyTorch is not needed. The numbers are not copied where they lie aligned: arrays
-are read-only views of the mapped file. Every size and offset is held against the file's real size before use.
+Neither is executed (`pickled.py`), and PyTorch is not needed. The numbers are not copied: arrays are read-only views of
+the mapped file. Every size and offset is held against the file's real size before use.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class TorchFile:
             return numbers.view(np.uint8) != 0
         if dtype.name in _FLOATS:
             return numbers.astype(np.float32)
-        return numbers if numbers.flags.aligned else numbers.copy()
+        return numbers
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 import os
 import pickle
-import struct
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -34,78 +33,6 @@ STORAGES = {
 }
 
 
-class Named:
-    """Pickles as a global of any name."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-
-class Call:
-    """Pickles as a call of a named global, as an object's __reduce__ would."""
-
-    def __init__(self, name: str, *arguments: object) -> None:
-        self.parts = (Named(name), arguments)
-
-    def __reduce__(self) -> tuple:
-        return self.parts
-
-
-class Stored:
-    """Pickles as a persistent id."""
-
-    def __init__(self, *fields: object) -> None:
-        self.fields = fields
-
-
-class Pickler(pickle._Pickler):
-    """Python's own pickler, able to write names that do not exist here."""
-
-    dispatch: ClassVar[dict] = dict(pickle._Pickler.dispatch)
-
-    def persistent_id(self, value: object) -> object:
-        return value.fields if isinstance(value, Stored) else None
-
-    def save_named(self, value: Named) -> None:
-        module, _, name = value.name.rpartition(".")
-        self.write(f"c{module}\n{name}\n".encode())
-
-    def save_reduce(self, function: object, arguments: tuple, *rest: object, **more: object) -> None:
-        self.save(function)
-        self.save(arguments)
-        self.write(b"R")
-
-    dispatch[Named] = save_named
-
-
-def dump(value: object) -> bytes:
-    stream = io.BytesIO()
-    Pickler(stream, 2).dump(value)
-    return stream.getvalue()
-
-
-def tensor(kind: str, key: str, count: int, shape: tuple, strides: tuple, offset: int = 0, **extra: object) -> Call:
-    fields = ["storage", Named(f"torch.{kind}Storage"), key, "cpu", count, *extra.values()]
-    grad = (False, Call("collections.OrderedDict"))
-    return Call("torch._utils._rebuild_tensor_v2", Stored(*fields), offset, shape, strides, *grad)
-
-
-def write_zip(path: Path, value: object, storages: dict[str, bytes], order: bytes = b"little", **options: int) -> Path:
-    with zipfile.ZipFile(path, "w", **options) as archive:
-        archive.writestr("archive/data.pkl", value if isinstance(value, bytes) else dump(value))
-        archive.writestr("archive/byteorder", order)
-        for key, content in storages.items():
-            archive.writestr(f"archive/data/{key}", content)
-    return path
-
-
-def write_legacy(path: Path, value: object, storages: dict[str, tuple[int, bytes]], little: bool = True) -> Path:
-    head = [0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": little, "type_sizes": {}}]
-    content = b"".join(dump(part) for part in (*head, value, sorted(storages)))
-    path.write_bytes(content + b"".join(struct.pack("<q", n) + raw for _, (n, raw) in sorted(storages.items())))
-    return path
-
-
 @pytest.fixture
 def numbers():
     return np.arange(24, dtype=np.float32)
@@ -113,38 +40,40 @@ def numbers():
 
 @pytest.mark.parametrize("legacy", [False, True])
 @pytest.mark.parametrize("kind", STORAGES)
-def test_every_dtype(kind, legacy, tmp_path):
+def test_every_dtype(by_hand, kind, legacy, tmp_path):
     values = np.arange(6).astype(STORAGES[kind])
-    state = {"x": tensor(kind, "0", 6, (2, 3), (3, 1))}
+    state = {"x": by_hand.tensor(kind, "0", 6, (2, 3), (3, 1))}
     if legacy:
-        fields = tensor(kind, "0", 6, (2, 3), (3, 1), view=None)
-        path = write_legacy(tmp_path / "w.pth", {"x": fields}, {"0": (6, values.tobytes())})
+        fields = by_hand.tensor(kind, "0", 6, (2, 3), (3, 1), view=None)
+        path = by_hand.write_legacy(tmp_path / "w.pth", {"x": fields}, {"0": (6, values.tobytes())})
     else:
-        path = write_zip(tmp_path / "w.pth", state, {"0": values.tobytes()})
+        path = by_hand.write_zip(tmp_path / "w.pth", state, {"0": values.tobytes()})
     found = read_tensors(path)["x"]
     assert found.dtype == (np.float32 if kind == "Half" else STORAGES[kind])
     np.testing.assert_array_equal(found, values.reshape(2, 3))
 
 
-def test_bfloat16_becomes_float32(tmp_path):
+def test_bfloat16_becomes_float32(by_hand, tmp_path):
     raw = np.array([1.0, -2.5, 3e38], np.float32).view(np.uint16)[1::2].tobytes()  # the upper halves
-    path = write_zip(tmp_path / "w.pth", {"x": tensor("BFloat16", "0", 3, (3,), (1,))}, {"0": raw})
+    path = by_hand.write_zip(tmp_path / "w.pth", {"x": by_hand.tensor("BFloat16", "0", 3, (3,), (1,))}, {"0": raw})
     found = read_tensors(path)["x"]
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, [1.0, -2.5, 3e38], rtol=2**-8)
 
 
-def test_views_share_a_storage(numbers, tmp_path):
+def test_views_share_a_storage(by_hand, numbers, tmp_path):
     state = {
-        "plain": tensor("Float", "0", 24, (4, 6), (6, 1)),
-        "transposed": tensor("Float", "0", 24, (6, 4), (1, 6)),
-        "part": tensor("Float", "0", 24, (2, 2), (6, 1), offset=7),
-        "expanded": tensor("Float", "0", 24, (3, 2), (0, 1), offset=22),
-        "scalar": tensor("Float", "0", 24, (), (), offset=5),
-        "empty": tensor("Float", "0", 24, (0, 3), (3, 1)),
-        "parameter": Call("torch._utils._rebuild_parameter", tensor("Float", "0", 24, (24,), (1,)), True, {}),
+        "plain": by_hand.tensor("Float", "0", 24, (4, 6), (6, 1)),
+        "transposed": by_hand.tensor("Float", "0", 24, (6, 4), (1, 6)),
+        "part": by_hand.tensor("Float", "0", 24, (2, 2), (6, 1), offset=7),
+        "expanded": by_hand.tensor("Float", "0", 24, (3, 2), (0, 1), offset=22),
+        "scalar": by_hand.tensor("Float", "0", 24, (), (), offset=5),
+        "empty": by_hand.tensor("Float", "0", 24, (0, 3), (3, 1)),
+        "parameter": by_hand.Call(
+            "torch._utils._rebuild_parameter", by_hand.tensor("Float", "0", 24, (24,), (1,)), True, {}
+        ),
     }
-    found = read_tensors(write_zip(tmp_path / "w.pth", state, {"0": numbers.tobytes()}))
+    found = read_tensors(by_hand.write_zip(tmp_path / "w.pth", state, {"0": numbers.tobytes()}))
     grid = numbers.reshape(4, 6)
     expected = {
         "plain": grid,
@@ -163,11 +92,11 @@ def test_views_share_a_storage(numbers, tmp_path):
 
 @pytest.mark.parametrize("name", ["os.system", "builtins.eval", "subprocess.Popen", "torch.load", "functools.partial"])
 @pytest.mark.parametrize("legacy", [False, True])
-def test_code_is_refused_by_name_and_not_run(name, legacy, tmp_path):
+def test_code_is_refused_by_name_and_not_run(by_hand, name, legacy, tmp_path):
     marker = tmp_path / "ran"
-    value = {"x": Call(name, f"touch {marker}")}
+    value = {"x": by_hand.Call(name, f"touch {marker}")}
     path = tmp_path / "w.pth"
-    write_legacy(path, value, {}) if legacy else write_zip(path, value, {})
+    by_hand.write_legacy(path, value, {}) if legacy else by_hand.write_zip(path, value, {})
     with pytest.raises(ModelError, match=rf"'{name}': loading it would run code.*state_dict") as error:
         read_tensors(path)
     assert "\n" not in str(error.value)
@@ -202,46 +131,46 @@ def test_plain_values_come_back_from_every_protocol(protocol):
 
 
 @pytest.mark.parametrize("name", ["torch.nn.modules.linear.Linear", "__main__.Net", "torchvision.models.resnet.ResNet"])
-def test_a_whole_model_is_told_apart(name, tmp_path):
+def test_a_whole_model_is_told_apart(by_hand, name, tmp_path):
     with pytest.raises(ModelError, match=rf"whole pickled model \('{name}'\).*torch\.save\(model\.state_dict\(\)"):
-        read_tensors(write_zip(tmp_path / "w.pth", Call(name), {}))
+        read_tensors(by_hand.write_zip(tmp_path / "w.pth", by_hand.Call(name), {}))
 
 
-def test_a_legacy_whole_model_is_told_apart(tmp_path):
-    value = Stored("module", Named("torch.Size"), "net.py", "class Net: ...")
+def test_a_legacy_whole_model_is_told_apart(by_hand, tmp_path):
+    value = by_hand.Stored("module", by_hand.Named("torch.Size"), "net.py", "class Net: ...")
     with pytest.raises(ModelError, match="whole pickled model"):
-        read_tensors(write_legacy(tmp_path / "w.pth", value, {}))
+        read_tensors(by_hand.write_legacy(tmp_path / "w.pth", value, {}))
 
 
 @pytest.mark.parametrize(
     ("shape", "strides", "offset", "count"),
     [((25,), (1,), 0, 24), ((2,), (24,), 0, 24), ((4,), (1,), 21, 24), ((2**40,), (0,), 0, 24), ((4,), (1,), 0, 2**40)],
 )
-def test_a_tensor_beyond_its_storage(shape, strides, offset, count, numbers, tmp_path):
-    state = {"x": tensor("Float", "0", count, shape, strides, offset)}
+def test_a_tensor_beyond_its_storage(by_hand, shape, strides, offset, count, numbers, tmp_path):
+    state = {"x": by_hand.tensor("Float", "0", count, shape, strides, offset)}
     with pytest.raises(ModelError, match="damaged or cut off"):
-        read_tensors(write_zip(tmp_path / "w.pth", state, {"0": numbers.tobytes()}))
+        read_tensors(by_hand.write_zip(tmp_path / "w.pth", state, {"0": numbers.tobytes()}))
 
 
 @pytest.mark.parametrize(("shape", "strides"), [((-1,), (1,)), ((2,), (-1,)), ((2, 2), (1,)), ((1.5,), (1,))])
-def test_an_impossible_shape(shape, strides, numbers, tmp_path):
-    state = {"x": tensor("Float", "0", 24, shape, strides)}
+def test_an_impossible_shape(by_hand, shape, strides, numbers, tmp_path):
+    state = {"x": by_hand.tensor("Float", "0", 24, shape, strides)}
     with pytest.raises(ModelError, match="pickle is damaged"):
-        read_tensors(write_zip(tmp_path / "w.pth", state, {"0": numbers.tobytes()}))
+        read_tensors(by_hand.write_zip(tmp_path / "w.pth", state, {"0": numbers.tobytes()}))
 
 
-def test_bombs_and_foreign_archives(numbers, tmp_path):
-    state = {"x": tensor("Float", "0", 24, (24,), (1,))}
-    packed = write_zip(tmp_path / "a.pth", state, {"0": bytes(96)}, compression=zipfile.ZIP_DEFLATED)
+def test_bombs_and_foreign_archives(by_hand, numbers, tmp_path):
+    state = {"x": by_hand.tensor("Float", "0", 24, (24,), (1,))}
+    packed = by_hand.write_zip(tmp_path / "a.pth", state, {"0": bytes(96)}, compression=zipfile.ZIP_DEFLATED)
     with pytest.raises(ModelError, match="compressed archive"):
         read_tensors(packed)
     with pytest.raises(ModelError, match="byte order 'big'"):
-        read_tensors(write_zip(tmp_path / "b.pth", state, {"0": bytes(96)}, order=b"big"))
+        read_tensors(by_hand.write_zip(tmp_path / "b.pth", state, {"0": bytes(96)}, order=b"big"))
     with pytest.raises(ModelError, match="byte order 'big'"):
-        read_tensors(write_legacy(tmp_path / "c.pth", {}, {}, little=False))
+        read_tensors(by_hand.write_legacy(tmp_path / "c.pth", {}, {}, little=False))
     with pytest.raises(ModelError, match="storage '0' is missing"):
-        read_tensors(write_zip(tmp_path / "d.pth", state, {"1": bytes(96)}))
-    (tmp_path / "e.pth").write_bytes(dump({"x": 1}))
+        read_tensors(by_hand.write_zip(tmp_path / "d.pth", state, {"1": bytes(96)}))
+    (tmp_path / "e.pth").write_bytes(by_hand.dump({"x": 1}))
     with pytest.raises(ModelError, match=r"none that torch\.save wrote"):
         read_tensors(tmp_path / "e.pth")
     for name, entry in (("TorchScript", "a/constants.pkl"), (".keras file", "model.weights.h5"), ("NumPy", "x.npy")):
@@ -251,16 +180,18 @@ def test_bombs_and_foreign_archives(numbers, tmp_path):
             read_tensors(tmp_path / "f.pth")
 
 
-def test_references_to_references_cost_nothing(tmp_path):
+def test_references_to_references_cost_nothing(by_hand, tmp_path):
     value: object = [1]
     for _ in range(60):  # 2^60 places, were they all visited
         value = {"a": value, "b": value}
-    state = {"state_dict": {"x": tensor("Float", "0", 1, (1,), (1,))}, "args": value}
-    assert read_tensors(write_zip(tmp_path / "w.pth", state, {"0": bytes(4)}))["x"] == 0
+    state = {"state_dict": {"x": by_hand.tensor("Float", "0", 1, (1,), (1,))}, "args": value}
+    assert read_tensors(by_hand.write_zip(tmp_path / "w.pth", state, {"0": bytes(4)}))["x"] == 0
 
 
-def test_a_flipped_bit_is_noticed(numbers, tmp_path):
-    path = write_zip(tmp_path / "w.pth", {"x": tensor("Float", "0", 24, (24,), (1,))}, {"0": numbers.tobytes()})
+def test_a_flipped_bit_is_noticed(by_hand, numbers, tmp_path):
+    path = by_hand.write_zip(
+        tmp_path / "w.pth", {"x": by_hand.tensor("Float", "0", 24, (24,), (1,))}, {"0": numbers.tobytes()}
+    )
     content = bytearray(path.read_bytes())
     content[content.index(numbers.tobytes()) + 50] ^= 1
     path.write_bytes(content)
@@ -269,12 +200,14 @@ def test_a_flipped_bit_is_noticed(numbers, tmp_path):
 
 
 @pytest.mark.parametrize("legacy", [False, True])
-def test_a_file_cut_anywhere_is_refused(legacy, numbers, tmp_path):
+def test_a_file_cut_anywhere_is_refused(by_hand, legacy, numbers, tmp_path):
     path = tmp_path / "w.pth"
     if legacy:
-        write_legacy(path, {"x": tensor("Float", "0", 24, (24,), (1,), view=None)}, {"0": (24, numbers.tobytes())})
+        by_hand.write_legacy(
+            path, {"x": by_hand.tensor("Float", "0", 24, (24,), (1,), view=None)}, {"0": (24, numbers.tobytes())}
+        )
     else:
-        write_zip(path, {"x": tensor("Float", "0", 24, (24,), (1,))}, {"0": numbers.tobytes()})
+        by_hand.write_zip(path, {"x": by_hand.tensor("Float", "0", 24, (24,), (1,))}, {"0": numbers.tobytes()})
     content = path.read_bytes()
     for end in range(0, len(content), 7):
         path.write_bytes(content[:end])
@@ -291,11 +224,18 @@ def outcome(read: Callable[[], object]) -> str:
     return "read"
 
 
-def valid_files(folder: Path) -> list[bytes]:
+def valid_files(by_hand: SimpleNamespace, folder: Path) -> list[bytes]:
     raw = np.arange(24, dtype=np.float32).tobytes()
-    state = {"x": tensor("Float", "0", 24, (4, 6), (6, 1)), "y": Call("torch.Size", (1, 2)), "z": [1.5, "text", None]}
-    legacy = {"x": tensor("Float", "0", 24, (4, 6), (6, 1), view=None), "epoch": 3}
-    files = (write_zip(folder / "z.pth", state, {"0": raw}), write_legacy(folder / "l.pth", legacy, {"0": (24, raw)}))
+    state = {
+        "x": by_hand.tensor("Float", "0", 24, (4, 6), (6, 1)),
+        "y": by_hand.Call("torch.Size", (1, 2)),
+        "z": [1.5, "text", None],
+    }
+    legacy = {"x": by_hand.tensor("Float", "0", 24, (4, 6), (6, 1), view=None), "epoch": 3}
+    files = (
+        by_hand.write_zip(folder / "z.pth", state, {"0": raw}),
+        by_hand.write_legacy(folder / "l.pth", legacy, {"0": (24, raw)}),
+    )
     return [file.read_bytes() for file in files]
 
 
@@ -305,9 +245,9 @@ def valid_files(folder: Path) -> list[bytes]:
     changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=8),
     cut=st.floats(0.2, 1),
 )
-def test_damage_gives_a_result_or_a_message(which, changes, cut, tmp_path_factory):
+def test_damage_gives_a_result_or_a_message(by_hand, which, changes, cut, tmp_path_factory):
     folder = tmp_path_factory.getbasetemp()
-    content = bytearray(valid_files(folder)[which])
+    content = bytearray(valid_files(by_hand, folder)[which])
     for place, value in changes:
         content[int(place * len(content))] = value
     path = folder / "mutated.pth"
@@ -327,8 +267,10 @@ def test_a_damaged_pickle_gives_a_value_or_a_message(changes, protocol):
     assert outcome(lambda: unpickle(io.BytesIO(content), "w")) in ("read", "refused")
 
 
-def test_nothing_is_copied_where_it_need_not_be(numbers, tmp_path):
-    path = write_zip(tmp_path / "w.pth", {"x": tensor("Float", "0", 24, (24,), (1,))}, {"0": numbers.tobytes()})
+def test_nothing_is_copied_where_it_need_not_be(by_hand, numbers, tmp_path):
+    path = by_hand.write_zip(
+        tmp_path / "w.pth", {"x": by_hand.tensor("Float", "0", 24, (24,), (1,))}, {"0": numbers.tobytes()}
+    )
     file = TorchFile(path)
     first, second = (file.array(file.value["x"], "x") for _ in range(2))
     assert np.shares_memory(first, second)
