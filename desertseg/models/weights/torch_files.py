@@ -1,7 +1,7 @@
 """PyTorch's checkpoint files: a zip archive since 1.6, before that pickles with the storages behind them.
 
-Neither is executed (`pickled.py`), and PyTorch is not needed. The numbers are not copied: arrays are read-only views of
-the mapped file. Every size and offset is held against the file's real size before use.
+Neither is executed (`pickled.py`), and PyTorch is not needed. A storage is read once however many tensors share it; its
+size and every offset are held against the file's real size before that.
 """
 
 from __future__ import annotations
@@ -84,12 +84,13 @@ class TorchFile:
         return self._storages[found]
 
     def _load(self, place: _Place, dtype: Dtype) -> np.ndarray:
-        if place.checksum is not None:
-            with memoryview(self._bytes) as view:
-                if zlib.crc32(view[place.start : place.start + place.size]) != place.checksum:
-                    raise _damaged(self.where, "a checksum is wrong")
         kind = np.dtype(_FLOATS.get(dtype.name, dtype.name))
-        numbers = np.frombuffer(self._bytes, kind, place.size // kind.itemsize, place.start)
+        # Read, not mapped: JAX would take a mapped array as it is, and the weights would change with the file.
+        numbers = np.fromfile(self.where, kind, place.size // kind.itemsize, offset=place.start)
+        if numbers.nbytes != place.size:
+            raise _damaged(self.where, "it became shorter while it was read")
+        if place.checksum is not None and zlib.crc32(numbers.view(np.uint8).data) != place.checksum:
+            raise _damaged(self.where, "a checksum is wrong")
         if dtype.name == "bool":  # any other byte would be a bool that is neither
             return numbers.view(np.uint8) != 0
         if dtype.name in _FLOATS:
@@ -133,7 +134,10 @@ def _read_zip(data: mmap.mmap, where: str) -> tuple[Any, dict[str, _Place]]:
             "again on a little-endian machine"
         )
     pickled = unpickle(io.BytesIO(_entry(data, places[f"{root}data.pkl"], where)), where)
-    return pickled.value, {key: places[key] for key in pickled.storages if key in places}
+    storages = {key: places[key] for key in pickled.storages if key in places}
+    if sum(place.size for place in storages.values()) > len(data):  # entries may lie on top of one another
+        raise _damaged(where, "its entries hold more than the file")
+    return pickled.value, storages
 
 
 def _place(data: mmap.mmap, entry: zipfile.ZipInfo, where: str) -> _Place:
