@@ -1,6 +1,4 @@
-"""PyTorch's reference networks with random weights, and a strict copy of those weights into ours."""
-
-import re
+"""PyTorch's reference networks with random weights, and their way into ours through the real importer."""
 
 import numpy as np
 import pytest
@@ -14,9 +12,6 @@ else:
     _LIBRARY = torch.library.Library("torchvision", "DEF")
     for _name in ("nms", "qnms"):
         _LIBRARY.define(_name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-
-_NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
-_AXES = {"Convolution": (2, 3, 1, 0), "DepthwiseConvolution": (2, 3, 0, 1)}
 
 
 def _randomize(module, seed=0):
@@ -34,39 +29,6 @@ def _randomize(module, seed=0):
     return module.eval()
 
 
-def _backbone_names(name):
-    """Return torchvision's module name of a layer of our ResNet, or None."""
-    if name in ("stem_conv", "stem_norm"):
-        return {"stem_conv": "conv1", "stem_norm": "bn1"}[name]
-    match = re.fullmatch(r"stage(\d)_block(\d+)_(\d|shortcut)_(conv|norm)", name)
-    if match is None:
-        return None
-    stage, block, place, kind = match.groups()
-    if place == "shortcut":
-        return f"layer{stage}.{int(block) - 1}.downsample.{int(kind == 'norm')}"
-    return f"layer{stage}.{int(block) - 1}.{'bn' if kind == 'norm' else 'conv'}{place}"
-
-
-def _copy_weights(state, network, names):
-    """Copy every tensor of a state dict into exactly one weight of `network`, and every weight from exactly one tensor.
-
-    Args:
-        state: from `state_dict()`.
-        network: ours.
-        names: our layer's name -> their module's name.
-    """
-    unused = {name for name in state if not name.endswith("num_batches_tracked")}
-    for layer in network._flatten_layers():
-        for weight in getattr(layer, "weights", []) if type(layer).__name__ in (*_AXES, "BatchNormalization") else []:
-            suffix = _NORM.get(weight.name, "bias" if weight.name == "bias" else "weight")
-            name = f"{names(layer.name)}.{suffix}"
-            assert name in unused, f"{layer.name}/{weight.name} wants {name}, which is missing or already used"
-            unused.remove(name)
-            value = state[name].numpy()
-            weight.assign(np.transpose(value, _AXES[type(layer).__name__]) if value.ndim == 4 else value)
-    assert not unused, f"not copied: {sorted(unused)}"
-
-
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
@@ -77,17 +39,64 @@ def randomize():
     return _randomize
 
 
-@pytest.fixture
-def backbone_names():
-    return _backbone_names
+@pytest.fixture(params=["pth", "safetensors"])
+def weight_file(request, tmp_path):
+    """Return a function that writes a module's weights as their users have them on disk, and gives the file."""
+
+    def write(module):
+        path = tmp_path / f"weights.{request.param}"
+        if request.param == "pth":
+            torch.save(module.state_dict(), path)
+        else:
+            from safetensors.torch import save_model
+
+            save_model(module, str(path))
+        return path
+
+    return write
 
 
 @pytest.fixture
-def copy_weights():
-    return _copy_weights
+def load_from(tmp_path):
+    """Return a function that fills a model of ours from a module's weights, through a file and the real importer."""
+    from desertseg.models import load_weights_from
+
+    def load(model, module):
+        path = tmp_path / "weights.pth"
+        torch.save(module.state_dict(), path)
+        return load_weights_from(model, path, say=None)
+
+    return load
 
 
-@pytest.fixture(params=[(64, 96), (96, 80)], ids=["64x96", "96x80"])
+@pytest.fixture
+def assert_statistics_move_alike():
+    """Run both in training mode on one batch, and hold every moving mean and variance against the reference's.
+
+    The statistics of ours are read back under the reference's names through the layout's own assignments. The batch has
+    four pictures: the variance of a few deep pixels would magnify the last bit of float32 beyond any tolerance.
+    """
+    from desertseg.models.weights.load import identify
+
+    def check(network, target, module, size=(96, 128)):
+        images = np.random.default_rng(1).normal(size=(4, *size, 3)).astype("float32")
+        with torch.no_grad():
+            module.train()(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()))
+        network(images, training=True)
+        state = {k: v.numpy() for k, v in module.state_dict().items()}
+        compared = 0
+        for assignment in identify(state, "reference")[0].assign(target, state):
+            if assignment.variable.name in ("moving_mean", "moving_variance"):
+                expected = assignment.convert(*(state[name] for name in assignment.tensors))
+                scale = max(1.0, float(np.abs(expected).max()))
+                np.testing.assert_allclose(np.asarray(assignment.variable), expected, rtol=0, atol=1e-4 * scale)
+                compared += 1
+        assert compared
+
+    return check
+
+
+@pytest.fixture(params=[(64, 96), (61, 93)], ids=["64x96", "61x93"])
 def images(request):
     """Normalised images (1, H, W, 3)."""
     return np.random.default_rng(0).normal(size=(1, *request.param, 3)).astype("float32")

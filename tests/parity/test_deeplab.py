@@ -1,86 +1,67 @@
-"""Logits against torchvision's DeepLabV3 and segmentation_models.pytorch's DeepLabV3+."""
+"""Logits against torchvision's DeepLabV3 and segmentation_models.pytorch's DeepLabV3+, built as the file says."""
 
 import math
 
 import pytest
 
-from desertseg.models import DeepLabV3, DeepLabV3Plus, ResNet
-from desertseg.models.zoo import _BACKBONES
+from desertseg.labels import load_labels
+from desertseg.models import DeepLabV3, ResNet, build_segmenter, describe_weights, load_weights_from
+from desertseg.models.catalogue import BACKBONES
 
 pytestmark = pytest.mark.parity
 
 
-def aspp_names(prefix, separable):
-    """Our layers of the ASPP -> their modules."""
-    names = {"pointwise": "convs.0.{}", "pooling": "convs.4.{}", "project": "project.{}"}
-    found = {
-        f"aspp_{k}_{kind}": v.format(i + (k == "pooling"))
-        for k, v in names.items()
-        for i, kind in enumerate(("conv", "norm"))
-    }
-    for i in (1, 2, 3):
-        conv = f"convs.{i}.0.1" if separable else f"convs.{i}.0"
-        found |= {
-            f"aspp_atrous{i}_depthwise": f"convs.{i}.0.0",
-            f"aspp_atrous{i}_conv": conv,
-            f"aspp_atrous{i}_norm": f"convs.{i}.1",
-        }
-    return {name: prefix + module for name, module in found.items()}
+def without_dropout(module):
+    import torch
+
+    for layer in module.modules():
+        if isinstance(layer, torch.nn.Dropout):
+            layer.p = 0.0
+    return module
 
 
 @pytest.mark.parametrize("auxiliary", [False, True])
-def test_torchvision_deeplabv3(auxiliary, images, randomize, run_torch, copy_weights, backbone_names, assert_near):
+@pytest.mark.parametrize("name", ["resnet50", "resnet101"])
+def test_torchvision_deeplabv3(
+    name, auxiliary, images, randomize, run_torch, load_from, assert_near, assert_statistics_move_alike
+):
     import torchvision
 
-    build = torchvision.models.segmentation.deeplabv3_resnet50
+    build = getattr(torchvision.models.segmentation, f"deeplabv3_{name}")
     reference = randomize(build(weights=None, weights_backbone=None, num_classes=21, aux_loss=auxiliary))
-    backbone = ResNet(**_BACKBONES["resnet50"], output_stride=8)
-    network = DeepLabV3(backbone, 21, atrous_rates=(12, 24, 36), dropout=0.5, auxiliary=auxiliary)
-    names = aspp_names("classifier.0.", separable=False) | {
-        "decoder1_conv": "classifier.1",
-        "decoder1_norm": "classifier.2",
-        "classifier": "classifier.4",
-        "auxiliary_conv": "aux_classifier.0",
-        "auxiliary_norm": "aux_classifier.1",
-        "auxiliary_classifier": "aux_classifier.4",
-    }
-    copy_weights(reference.state_dict(), network, lambda n: names.get(n) or f"backbone.{backbone_names(n)}")
+    backbone = ResNet(**BACKBONES[name][1], output_stride=8)
+    network = DeepLabV3(backbone, 21, atrous_rates=(12, 24, 36), dropout=0.0, auxiliary=auxiliary)
+    assert not load_from(network, reference).excused
     if auxiliary:
-        # The count that torchvision publishes for its weights.
-        assert sum(math.prod(v.shape) for v in network.trainable_variables) == 42_004_074
+        # The counts that torchvision publishes for its weights.
+        published = {"resnet50": 42_004_074, "resnet101": 60_996_202}[name]
+        assert sum(math.prod(v.shape) for v in network.trainable_variables) == published
     ours, theirs = network.predict(images, verbose=0), run_torch(reference, images)
-    for name, key in {"logits": "out", **({"auxiliary": "aux"} if auxiliary else {})}.items():
-        assert_near(ours[name] if auxiliary else ours, theirs[key])
+    for key, their_key in {"logits": "out", **({"auxiliary": "aux"} if auxiliary else {})}.items():
+        assert_near(ours[key] if auxiliary else ours, theirs[their_key])
+    if auxiliary:
+        assert_statistics_move_alike(network, network, without_dropout(reference))
 
 
-@pytest.mark.parametrize(("backbone", "output_stride"), [("resnet18", 16), ("resnet50", 16), ("resnet18", 8)])
+@pytest.mark.parametrize(("backbone", "classes"), [("resnet18", 10), ("resnet50", 7), ("resnet34", 1)])
 def test_segmentation_models_deeplabv3plus(
-    backbone, output_stride, images, randomize, run_torch, copy_weights, backbone_names, assert_near
+    backbone, classes, images, randomize, run_torch, weight_file, assert_near, assert_statistics_move_alike
 ):
     import segmentation_models_pytorch as smp
 
-    reference = randomize(
-        smp.DeepLabV3Plus(backbone, encoder_weights=None, encoder_output_stride=output_stride, classes=10)
-    )
-    network = DeepLabV3Plus(
-        ResNet(**_BACKBONES[backbone], output_stride=output_stride, dilate_first_block=True),
-        10,
-        atrous_rates=(12, 24, 36),
-        aspp_refinement=True,
-        decoder_convolutions=1,
-        dropout=0.5,
-        align_corners=True,
-    )
-    names = aspp_names("decoder.aspp.0.", separable=True) | {
-        "aspp_refine_depthwise": "decoder.aspp.1.0",
-        "aspp_refine_conv": "decoder.aspp.1.1",
-        "aspp_refine_norm": "decoder.aspp.2",
-        "low_level_conv": "decoder.block1.0",
-        "low_level_norm": "decoder.block1.1",
-        "decoder1_depthwise": "decoder.block2.0.0",
-        "decoder1_conv": "decoder.block2.0.1",
-        "decoder1_norm": "decoder.block2.1",
-        "classifier": "segmentation_head.0",
-    }
-    copy_weights(reference.state_dict(), network, lambda n: names.get(n) or f"encoder.{backbone_names(n)}")
-    assert_near(network.predict(images, verbose=0), run_torch(reference, images))
+    reference = randomize(smp.DeepLabV3Plus(backbone, encoder_weights=None, classes=classes))
+    path = weight_file(reference)
+    found = describe_weights(path)
+    assert (found.backbone, found.num_classes) == (backbone, classes)
+    labels = load_labels("falcon")
+    segmenter = build_segmenter(found.model, found.backbone, labels, **found.options)
+    if classes == labels.num_classes:
+        assert not load_weights_from(segmenter, path, say=None).reinitialized
+        assert_near(segmenter.network.predict(images, verbose=0), run_torch(reference, images))
+        without_dropout(reference)
+        assert_statistics_move_alike(segmenter.network, segmenter.network, reference)
+    else:
+        assert set(load_weights_from(segmenter, path, say=None).reinitialized) == {
+            "classifier/kernel",
+            "classifier/bias",
+        }
