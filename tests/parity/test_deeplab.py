@@ -43,6 +43,8 @@ def test_torchvision_deeplabv3(
         assert_statistics_move_alike(network, network, without_dropout(reference))
 
 
+# It takes sizes that 16 divides alone.
+@pytest.mark.parametrize("images", [(64, 96), (96, 80)], ids=["64x96", "96x80"], indirect=True)
 @pytest.mark.parametrize(("backbone", "classes"), [("resnet18", 10), ("resnet50", 7), ("resnet34", 1)])
 def test_segmentation_models_deeplabv3plus(
     backbone, classes, images, randomize, run_torch, weight_file, assert_near, assert_statistics_move_alike
