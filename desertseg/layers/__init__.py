@@ -17,6 +17,7 @@ from desertseg.layers.cubic import resize_bicubic  # noqa: E402
 from desertseg.layers.depthwise import DepthwiseConvolution  # noqa: E402
 from desertseg.layers.form import plain_forms  # noqa: E402
 from desertseg.layers.gate import SplitChannels, SwiGLU  # noqa: E402
+from desertseg.layers.gelu import GELU  # noqa: E402
 from desertseg.layers.initializer import Normal  # noqa: E402
 from desertseg.layers.normalization import BatchNormalization  # noqa: E402
 from desertseg.layers.pad import CropLike, PadToMultiple  # noqa: E402
@@ -27,6 +28,7 @@ from desertseg.layers.resize import BroadcastLike, ResizeLike, resize_bilinear  
 from desertseg.layers.scale import LayerScale  # noqa: E402
 
 __all__ = [
+    "GELU",
     "Attention",
     "BatchNormalization",
     "BroadcastLike",

@@ -23,6 +23,7 @@ import keras
 import numpy as np
 
 from desertseg.layers import (
+    GELU,
     Attention,
     DropTokens,
     LayerScale,
@@ -165,7 +166,7 @@ class _Block:
             hidden = (int(hidden * 2 / 3) + 7) // 8 * 8
             x = self._layer(SwiGLU, "gate")(self._dense(x, 2 * hidden, "expand"))
         else:
-            x = self._layer(keras.layers.Activation, "gelu", "gelu")(self._dense(x, hidden, "expand"))
+            x = self._layer(GELU, "gelu")(self._dense(x, hidden, "expand"))
         return self._dense(x, inputs.shape[-1], "contract")
 
     def add(self, inputs: Any, branch: Any, place: int) -> Any:
