@@ -13,7 +13,14 @@ import keras
 
 from desertseg.layers import ResizeLike, aspp, conv_norm
 from desertseg.models.errors import ModelError
-from desertseg.models.features import crop_logits, describe, feature_strides, pick_feature, read_features
+from desertseg.models.features import (
+    crop_logits,
+    describe,
+    feature_strides,
+    pick_feature,
+    read_features,
+    size_multiple_of,
+)
 from desertseg.models.heads import classify, fcn_head
 from desertseg.models.network import Network
 
@@ -40,6 +47,8 @@ class DeepLabV3Plus(Network):
         align_corners: how both upsamplings place samples, see `ResizeLike`.
         low_level: name of the feature that is joined; None is the deepest of stride 4.
         deep: name of the feature under the ASPP; None is the deepest.
+        size_multiple: what must divide the sizes that the backbone takes: images are padded to it and logits cropped.
+            None is the backbone's own attribute of that name, or 1.
         dtype: dtype policy; the classifier is float32 under every policy.
 
     Returns, when called with normalised images (B, H, W, 3): float32 logits (B, H, W, num_classes).
@@ -60,15 +69,17 @@ class DeepLabV3Plus(Network):
         align_corners: bool = False,
         low_level: str | None = None,
         deep: str | None = None,
+        size_multiple: int | None = None,
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
+        size_multiple = size_multiple or size_multiple_of(backbone)
         strides = feature_strides(backbone)
         low_level = pick_feature(strides, low_level, stride=4, role="low_level")
         deep = pick_feature(strides, deep, role="deep")
         rates = tuple(atrous_rates or default_rates(strides[deep]))
         inputs = keras.Input((None, None, 3))
-        features, images = read_features(backbone, inputs)
+        features, images = read_features(backbone, inputs, size_multiple)
         x = aspp(features[deep], aspp_channels, rates, separable=separable, dropout=dropout, dtype=dtype)
         if aspp_refinement:
             x = conv_norm(x, aspp_channels, 3, separable=separable, name="aspp_refine", dtype=dtype)
@@ -94,6 +105,7 @@ class DeepLabV3Plus(Network):
             align_corners=align_corners,
             low_level=low_level,
             deep=deep,
+            size_multiple=size_multiple,
         )
 
 
@@ -116,6 +128,7 @@ class DeepLabV3(Network):
             back.
         align_corners: how the upsampling places samples, see `ResizeLike`.
         deep: name of the feature under the ASPP; None is the deepest.
+        size_multiple: as in `DeepLabV3Plus`.
         dtype: dtype policy; the classifier is float32 under every policy.
 
     Returns, when called with normalised images (B, H, W, 3): float32 logits (B, H, W, num_classes), or the dict.
@@ -134,14 +147,16 @@ class DeepLabV3(Network):
         auxiliary: bool = False,
         align_corners: bool = False,
         deep: str | None = None,
+        size_multiple: int | None = None,
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
+        size_multiple = size_multiple or size_multiple_of(backbone)
         strides = feature_strides(backbone)
         deep = pick_feature(strides, deep, role="deep")
         rates = tuple(atrous_rates or default_rates(strides[deep]))
         inputs = keras.Input((None, None, 3))
-        features, images = read_features(backbone, inputs)
+        features, images = read_features(backbone, inputs, size_multiple)
         x = aspp(features[deep], aspp_channels, rates, separable=separable, dropout=dropout, dtype=dtype)
         for index in range(1, decoder_convolutions + 1):
             x = conv_norm(x, decoder_channels, 3, separable=separable, name=f"decoder{index}", dtype=dtype)
@@ -163,6 +178,7 @@ class DeepLabV3(Network):
             auxiliary=auxiliary,
             align_corners=align_corners,
             deep=deep,
+            size_multiple=size_multiple,
         )
 
 

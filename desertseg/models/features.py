@@ -83,15 +83,14 @@ def pick_feature(strides: Mapping[str, int], name: str | None, *, stride: int | 
     )
 
 
-def read_features(backbone: keras.Model, images: Any) -> tuple[dict[str, Any], Any]:
+def read_features(backbone: keras.Model, images: Any, size_multiple: int) -> tuple[dict[str, Any], Any]:
     """Return the features of normalised images of any size, and the images as the backbone took them.
 
-    Where the backbone's sizes are multiples of more than 1 the images are padded with zeros at the bottom and right;
-    logits made at the size of the second value go through `crop_logits`.
+    Where `size_multiple` is more than 1 the images are padded with zeros at the bottom and right; logits made at the
+    size of the second value go through `crop_logits`.
     """
-    multiple = size_multiple_of(backbone)
-    if multiple > 1:
-        images = PadToMultiple(multiple, name="pad", dtype="float32")(images)
+    if size_multiple > 1:
+        images = PadToMultiple(size_multiple, name="pad", dtype="float32")(images)
     return backbone(images), images
 
 

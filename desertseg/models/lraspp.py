@@ -17,7 +17,7 @@ from typing import Any
 import keras
 
 from desertseg.layers import Convolution, ImagePooling, Normal, ResizeLike, conv_norm
-from desertseg.models.features import crop_logits, feature_strides, pick_feature, read_features
+from desertseg.models.features import crop_logits, feature_strides, pick_feature, read_features, size_multiple_of
 from desertseg.models.network import Network
 
 
@@ -33,6 +33,7 @@ class LRASPP(Network):
         channels: of the gated features; 128 as published.
         low: name of the shallow feature; None is the first of stride 8.
         deep: name of the deep feature; None is the deepest.
+        size_multiple: as in `DeepLabV3Plus`.
         dtype: dtype policy; the classifiers are float32 under every policy.
 
     Returns, when called with normalised images (B, H, W, 3): float32 logits (B, H, W, num_classes).
@@ -45,15 +46,17 @@ class LRASPP(Network):
         channels: int = 128,
         low: str | None = None,
         deep: str | None = None,
+        size_multiple: int | None = None,
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
+        size_multiple = size_multiple or size_multiple_of(backbone)
         strides = feature_strides(backbone)
         first = next((name for name, stride in strides.items() if stride == 8), None)
         low = pick_feature(strides, low or first, stride=8, role="low")
         deep = pick_feature(strides, deep, role="deep")
         inputs = keras.Input((None, None, 3))
-        features, images = read_features(backbone, inputs)
+        features, images = read_features(backbone, inputs, size_multiple)
         x = conv_norm(features[deep], channels, 1, name="project", dtype=dtype)
         gate = ImagePooling(name="gate_mean", dtype=dtype)(features[deep])
         gate = Convolution(channels, 1, activation="sigmoid", name="gate_conv", dtype=dtype)(gate)
@@ -66,7 +69,15 @@ class LRASPP(Network):
         scores = keras.layers.Add(name="scores", dtype="float32")([low_scores, deep_scores])
         logits = ResizeLike(name="classifier_resize", dtype="float32")(scores, images)
         super().__init__(inputs=inputs, outputs=crop_logits(logits, inputs, images), **kwargs)
-        self._remember(dtype, backbone=backbone, num_classes=num_classes, channels=channels, low=low, deep=deep)
+        self._remember(
+            dtype,
+            backbone=backbone,
+            num_classes=num_classes,
+            channels=channels,
+            low=low,
+            deep=deep,
+            size_multiple=size_multiple,
+        )
 
 
 def _score(features: Any, num_classes: int, name: str) -> Any:

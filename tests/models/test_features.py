@@ -11,6 +11,7 @@ from desertseg.models.features import (
     undo_normalization,
 )
 from desertseg.models.segmenter import normalize_images
+from desertseg.models.upernet import UPerNet
 
 NARROW = {"aspp_channels": 4, "decoder_channels": 4}
 
@@ -71,6 +72,8 @@ def test_size_multiple_is_the_backbones():
     images = np.random.default_rng(0).normal(size=(1, 15, 30, 3)).astype("float32")
     logits = network.predict(images, verbose=0)
     assert logits.shape == (1, 15, 30, 2)
+    # A plain Keras model's attribute is not saved; the head's argument is.
+    assert DeepLabV3.from_config(network.get_config()).size_multiple == 14
     padded = network.predict(np.pad(images, ((0, 0), (0, 13), (0, 12), (0, 0))), verbose=0)
     np.testing.assert_allclose(logits, padded[:, :15, :30], rtol=0, atol=1e-6)
 
@@ -143,10 +146,7 @@ def mobilenet_v3():
     return undo_normalization(keras.Model(encoder.input, features))
 
 
-NETWORKS = [
-    (DeepLabV3Plus, NARROW),
-    (DeepLabV3, {**NARROW, "deep": "deep"}),
-]
+NETWORKS = [(DeepLabV3Plus, NARROW), (DeepLabV3, NARROW), (UPerNet, {"channels": 4})]
 
 
 @pytest.mark.parametrize("build", [mobilenet_v2, mobilenet_v3])
@@ -157,7 +157,7 @@ def test_applications_go_into_every_head_and_file(build, tmp_path):
         network = network_class(backbone, 3, **options)
         network.save(tmp_path / "n.keras")
         loaded = keras.saving.load_model(tmp_path / "n.keras")
-        assert (loaded.deep, loaded.backbone.name) == ("deep", backbone.name)
+        assert loaded.backbone.name == backbone.name
         expected = network.predict(images, verbose=0)
         assert expected.shape == (1, 45, 70, 3)
         np.testing.assert_array_equal(loaded.predict(images, verbose=0), expected)
