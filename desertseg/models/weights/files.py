@@ -44,23 +44,23 @@ def read_tensors(path: str | Path, key: str | None = None) -> dict[str, np.ndarr
         ModelError: no such file, damaged, of another kind, or more than tensors in it.
     """
     path = Path(path).expanduser()
-    if path.is_dir():
-        return _read_folder(path, key)
-    if not path.exists():
-        raise _missing(path)
-    return _bare(_read_file(path, key))
+    try:
+        if path.is_dir():
+            return _read_folder(path, key)
+        if not path.exists():
+            raise _missing(path)
+        return _bare(_read_file(path, key))
+    except OSError as error:
+        raise ModelError(f"weights {path} cannot be read: {error.strerror or error}; check the path") from error
 
 
 def _read_file(path: Path, key: str | None) -> dict[str, np.ndarray]:
-    try:
-        with open(path, "rb") as file:
-            start = file.read(512)
-        _check_kind(path, start)
-        if start[:2] == b"PK" or start[:1] == b"\x80":
-            return _read_torch(path, key)
-        return _read_safetensors(path)
-    except OSError as error:
-        raise ModelError(f"weights {path} cannot be read: {error.strerror or error}; check the path") from error
+    with open(path, "rb") as file:
+        start = file.read(512)
+    _check_kind(path, start)
+    if start[:2] == b"PK" or start[:1] == b"\x80":
+        return _read_torch(path, key)
+    return _read_safetensors(path)
 
 
 def _check_kind(path: Path, start: bytes) -> None:
@@ -121,8 +121,8 @@ def _state_dict(value: Any, path: Path, key: str | None) -> Mapping[str, Any]:
             held = [str(key)]
         if len(held) > 1:
             raise ModelError(
-                f"weights {path} holds several models, under {', '.join(held)}: choose one with key={held[0]!r}, or "
-                f"save it by itself: torch.save(checkpoint[{held[0]!r}], ...)"
+                f"weights {path} holds several models, under {', '.join(held)}: choose one with "
+                f"read_tensors(path, key={held[0]!r}), or save it by itself: torch.save(checkpoint[{held[0]!r}], ...)"
             )
         if not held:
             break

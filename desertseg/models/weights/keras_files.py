@@ -13,6 +13,7 @@ import numpy as np
 
 from desertseg.models.errors import ModelError
 from desertseg.models.segmenter import Segmenter
+from desertseg.models.weights.layout import Assignment, Tensors
 
 Shapes = dict[str, tuple[int, ...]]
 _MOST = 3  # how many cases of a mismatch a message lists
@@ -25,12 +26,12 @@ class KerasWeights:
     Attributes:
         arrays: by the names that `named_variables` gives a network of the same architecture.
         num_classes: of its classifier; None for a backbone.
-        network: the saved network's class, such as "DeepLabV3Plus".
+        network: the saved network (or backbone) itself.
     """
 
     arrays: dict[str, np.ndarray]
     num_classes: int | None
-    network: str
+    network: keras.Model
 
 
 def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
@@ -52,6 +53,19 @@ def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
     return found
 
 
+def own_assignments(network: keras.Model, tensors: Tensors) -> list[Assignment]:
+    """Return the assignments of a network's variables from arrays by the names of `named_variables`.
+
+    Args:
+        network: ours.
+        tensors: of `read_keras`; a classifier with another count of classes is marked, so that it can be excused.
+    """
+    return [
+        Assignment(variable, (name,), np.asarray, classifier=name.split("/")[-2].endswith("classifier"))
+        for name, variable in named_variables(network).items()
+    ]
+
+
 def read_keras(path: str | Path) -> KerasWeights:
     """Return the weights in a `.keras` file that `desertseg fit`, or `save` of a segmenter or network, wrote.
 
@@ -70,7 +84,7 @@ def read_keras(path: str | Path) -> KerasWeights:
         raise ModelError(f"weights {path} cannot be loaded ({reason}); give the best.keras of a run") from error
     network = model.network if isinstance(model, Segmenter) else model
     arrays = {name: np.array(variable, dtype="float32") for name, variable in named_variables(network).items()}
-    return KerasWeights(arrays, getattr(network, "num_classes", None), type(network).__name__)
+    return KerasWeights(arrays, getattr(network, "num_classes", None), network)
 
 
 def load_weights_h5(model: keras.Model, path: str | Path) -> str:
