@@ -64,8 +64,7 @@ class DINOv2(Network):
             Hugging Face has no offset; timm has anti-aliasing and no offset with either.
         layer_scale: factor of the residual branches at the start.
         drop_path: rate at which a residual branch is left out, picture by picture, while training, the same in all
-            blocks, as published for fine-tuning. 0 by default: the mask is hidden state, which a resumed run would not
-            repeat.
+            blocks. 0 by default: the mask is hidden state, which a resumed run would not repeat.
         dtype: dtype policy.
 
     Returns, when called with (B, H, W, 3): dict "block{n}" (B, H/14, W/14, width) of the chosen blocks in order, after

@@ -29,6 +29,8 @@ _HEAD_WIDTH = 64
 _GRID = 37
 # Applied one after another: theirs -> Facebook's.
 _TRANSLATIONS = [
+    # A checkpoint of Facebook's training code, which holds the heads of pre-training too
+    (r"^backbone\.", ""),
     # With block chunks, Facebook's blocks.{chunk}.{block}; the block counts on through the chunks.
     (r"blocks\.\d+\.(?=\d+\.)", "blocks."),
     # timm
@@ -181,7 +183,8 @@ DINOV2 = Layout(
     _assign,
     excused={
         r"(.*\.)?mask_token": "token of pre-training",
-        r"(classifier|head)\..*": "ImageNet classifier",
+        r"(classifier|head|linear_head)\..*": "ImageNet classifier",
+        r"(dino|ibot)_head\..*": "head of pre-training",
     },
 )
 STARTER_HEAD = Layout(
