@@ -111,10 +111,11 @@ def _state_dict(value: Any, path: Path, key: str | None) -> Mapping[str, Any]:
     Raises:
         ModelError: none, or more than one.
     """
+    barren: set[tuple[int, int]] = set()
     for _ in range(_NESTED):
         if not isinstance(value, dict):
             break
-        held = [name for name, inner in value.items() if isinstance(name, str) and _leads_to_tensors(inner)]
+        held = [name for name, inner in value.items() if isinstance(name, str) and _leads_to_tensors(inner, barren)]
         if not held and _has_tensors(value):
             return value
         if key in held:
@@ -139,13 +140,23 @@ def _has_tensors(value: Any) -> bool:
     return isinstance(value, dict) and any(isinstance(k, str) and isinstance(v, Tensor) for k, v in value.items())
 
 
-def _leads_to_tensors(value: Any, depth: int = 2) -> bool:
-    """Return whether a dict has tensors by name in it, or in a dict in it (an optimiser counts its state instead)."""
+def _leads_to_tensors(value: Any, barren: set[tuple[int, int]], depth: int = 2) -> bool:
+    """Return whether a dict has tensors by name in it, or in a dict in it (an optimiser counts its state instead).
+
+    Args:
+        value: from a checkpoint.
+        barren: (identity, depth) of dicts already found to have none; a file may name one of them a million times.
+        depth: how many dicts further down to look.
+    """
+    if not isinstance(value, dict) or (id(value), depth) in barren:
+        return False
     if _has_tensors(value):
         return True
-    if depth == 0 or not isinstance(value, dict):
-        return False
-    return any(_leads_to_tensors(inner, depth - 1) for name, inner in value.items() if isinstance(name, str))
+    inside = (inner for name, inner in value.items() if isinstance(name, str)) if depth else ()
+    if any(_leads_to_tensors(inner, barren, depth - 1) for inner in inside):
+        return True
+    barren.add((id(value), depth))
+    return False
 
 
 def _bare(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -187,6 +187,14 @@ def test_references_to_references_cost_nothing(by_hand, tmp_path):
     assert read_tensors(by_hand.write_zip(tmp_path / "w.pth", state, {"0": bytes(4)}))["x"] == 0
 
 
+def test_one_dict_named_very_often_is_searched_once(by_hand, tmp_path):
+    inner = {f"i{n}": n for n in range(2000)}
+    middle = {f"m{n}": inner for n in range(2000)}
+    value = {f"o{n}": middle for n in range(2000)}  # 8e9 places, were they all visited
+    with pytest.raises(ModelError, match="holds no dict of tensors"):
+        read_tensors(by_hand.write_zip(tmp_path / "w.pth", value, {}))
+
+
 def test_a_flipped_bit_is_noticed(by_hand, numbers, tmp_path):
     path = by_hand.write_zip(
         tmp_path / "w.pth", {"x": by_hand.tensor("Float", "0", 24, (24,), (1,))}, {"0": numbers.tobytes()}
