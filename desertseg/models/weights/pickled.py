@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from desertseg.models.errors import ModelError
-from desertseg.models.weights.torch_names import NAMES, Name, Storage, is_count
+from desertseg.models.weights.torch_names import NAMES, Dtype, Name, Storage, is_count
 
 SAVE_TENSORS = "save its tensors with torch.save(model.state_dict(), ...) and give that file"
 # What a damaged pickle makes the machine, or pickletools, stumble over.
@@ -131,8 +131,8 @@ class _Machine:
         self.stack.append(name.build(*arguments))
 
     def build(self) -> None:
-        self.stack.pop()  # a state dict's `_metadata`: versions of modules
-        if not isinstance(self.stack[-1], dict):
+        self.stack.pop()  # a state dict's `_metadata`, versions of modules; a NumPy type's byte order
+        if not isinstance(self.stack[-1], (dict, Dtype)):
             raise ValueError("attributes set on something that has none")
 
     def persistent(self) -> None:

@@ -97,6 +97,26 @@ def _parameter(data: Any, *_: Any) -> Tensor:
     return data
 
 
+def _numpy_dtype(code: Any, *_: Any) -> Dtype:
+    if code not in _CODES:
+        raise ValueError("a type of NumPy's that is not a number's")
+    return Dtype(_CODES[code])
+
+
+def _numpy_number(dtype: Any, content: Any) -> int | float | bool:
+    if not isinstance(dtype, Dtype) or not isinstance(content, bytes) or len(content) != dtype.itemsize:
+        raise ValueError("not a number")
+    return np.frombuffer(content, dtype.name)[0].item()
+
+
+def _encode(text: Any, encoding: Any) -> bytes:
+    if not isinstance(text, str) or encoding != "latin1":
+        raise ValueError("not bytes")
+    return text.encode("latin1")  # how protocol 2 writes bytes
+
+
+# NumPy's numbers, which trainers keep beside the tensors as the best score so far.
+_CODES = {"f8": "float64", "f4": "float32", "i8": "int64", "i4": "int32", "b1": "bool"}
 _STORAGES = {
     "Float": "float32",
     "Double": "float64",
@@ -121,6 +141,10 @@ NAMES = {
         Name("torch._utils._rebuild_tensor_v3", _typed_tensor),
         Name("torch._utils._rebuild_parameter", _parameter),
         Name("torch.storage.UntypedStorage"),
+        Name("numpy.dtype", _numpy_dtype),
+        Name("numpy.core.multiarray.scalar", _numpy_number),
+        Name("numpy._core.multiarray.scalar", _numpy_number),
+        Name("_codecs.encode", _encode),
         *(Name(f"torch.{kind}Storage", dtype=Dtype(name)) for kind, name in _STORAGES.items()),
         *(Name(f"torch.{name}", dtype=Dtype(name)) for name in sorted(_DTYPES)),
     )

@@ -129,6 +129,15 @@ def test_plain_values_come_back_from_every_protocol(protocol):
     assert unpickle(io.BytesIO(pickle.dumps(value, protocol)), "w").value == value
 
 
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_numpys_numbers_are_numbers(protocol):
+    value = {"best": np.float64(0.745), "loss": np.float32(-0.5), "epoch": np.int64(7), "done": np.bool_(True)}
+    found = unpickle(io.BytesIO(pickle.dumps(value, protocol)), "w").value
+    assert found == {"best": 0.745, "loss": -0.5, "epoch": 7, "done": True}
+    with pytest.raises(ModelError, match="(_reconstruct|_frombuffer)': loading it would run code"):
+        unpickle(io.BytesIO(pickle.dumps(np.ones(3), protocol)), "w")
+
+
 @pytest.mark.parametrize("name", ["torch.nn.modules.linear.Linear", "__main__.Net", "torchvision.models.resnet.ResNet"])
 def test_a_whole_model_is_told_apart(by_hand, name, tmp_path):
     with pytest.raises(ModelError, match=rf"whole pickled model \('{name}'\).*torch\.save\(model\.state_dict\(\)"):
