@@ -134,7 +134,7 @@ def test_numpys_numbers_are_numbers(protocol):
     value = {"best": np.float64(0.745), "loss": np.float32(-0.5), "epoch": np.int64(7), "done": np.bool_(True)}
     found = unpickle(io.BytesIO(pickle.dumps(value, protocol)), "w").value
     assert found == {"best": 0.745, "loss": -0.5, "epoch": 7, "done": True}
-    with pytest.raises(ModelError, match="(_reconstruct|_frombuffer)': loading it would run code"):
+    with pytest.raises(ModelError, match=r"(_reconstruct|_frombuffer)': loading it would run code"):
         unpickle(io.BytesIO(pickle.dumps(np.ones(3), protocol)), "w")
 
 
