@@ -19,9 +19,19 @@ from desertseg.cli.quiet import without_banner
     show_default="falcon",
     help="Label map: falcon, falcon7, falcon_starter or a TOML file.",
 )
-@click.option("--model", metavar="NAME", show_default="deeplabv3plus", help="Network: deeplabv3plus or deeplabv3.")
-@click.option("--backbone", metavar="NAME", show_default="resnet18", help="resnet18, resnet34, resnet50 or resnet101.")
-@click.option("--output-stride", type=int, show_default="16", help="Input pixels a feature pixel: 8, 16 or 32.")
+@click.option(
+    "--weights",
+    metavar="FILE|NAME",
+    help="Checkpoint to start from (.safetensors, .pth, .keras, .weights.h5, a folder), or imagenet, dinov2, coco ...",
+)
+@click.option(
+    "--model", metavar="NAME", show_default="auto", help="Network; auto: that of --weights, else deeplabv3plus."
+)
+@click.option("--backbone", metavar="NAME", show_default="auto", help="auto: that of --weights, else the usual one.")
+@click.option("--output-stride", type=int, show_default="0", help="8, 16 or 32; 0: the network's own.")
+@click.option(
+    "--open-blocks", type=int, show_default="-1", help="Trained blocks of the backbone, 0: none; -1: its own."
+)
 @click.option("--size", type=SizeType(), show_default="192x320", help="Training size, height x width.")
 @click.option(
     "--resize",
@@ -42,12 +52,16 @@ def fit(data: str, out: str, recipe: str | None, workers: int, overwrite: bool, 
     """Train a model on a folder of frames and masks.
 
     Unset options take the default recipe's values; what was used is written to recipe.toml in the run. The model with
-    the best mean IoU on the validation frames, at their native resolution, is kept as best.keras.
+    the best mean IoU on the validation frames, at their native resolution, is kept as best.keras. With --weights alone
+    the network is the one that the checkpoint is of; `desertseg models` lists them all.
 
     \b
     Examples:
       desertseg fit --data falcon --out runs/a
       desertseg fit --data falcon --out runs/b --backbone resnet50 --size 256x448 --epochs 60 --lr 5e-4
+      desertseg fit --data falcon --out runs/d --weights deeplabv3_resnet50_coco-cd0a2569.pth
+      desertseg fit --data falcon --out runs/e --model segformer_b2 --weights imagenet
+      desertseg fit --data falcon --out runs/f --weights dinov2_vits14_pretrain.pth --open-blocks 0 --size 266x476
       desertseg fit --data falcon --out runs/c --recipe runs/b/recipe.toml --seed 1 --backend tensorflow
     """
     with without_banner():

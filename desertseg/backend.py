@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from desertseg.errors import UserError
 
@@ -37,3 +39,21 @@ def default_backend() -> str:
     if "keras" in sys.modules:
         return sys.modules["keras"].backend.backend()
     return os.environ.setdefault("KERAS_BACKEND", "jax")
+
+
+@contextmanager
+def without_tensorflow() -> Iterator[None]:
+    """Keep a process that runs on another backend free of TensorFlow.
+
+    While it saves, Keras imports TensorFlow to ask whether an object is one of its types, and Keras Hub imports it for
+    its text models: 6 s and a gigabyte for a no. None in `sys.modules` is Python's documented way to say that a module
+    is not there.
+    """
+    if default_backend() == "tensorflow" or "tensorflow" in sys.modules:
+        yield
+        return
+    sys.modules["tensorflow"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["tensorflow"]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import keras
 
+from desertseg.backend import without_tensorflow
 from desertseg.errors import UserError
 from desertseg.files import replacing
 from desertseg.models import Segmenter
@@ -17,25 +15,8 @@ from desertseg.models import Segmenter
 
 def save_segmenter(segmenter: Segmenter, path: str | Path) -> None:
     """Write a segmenter as one `.keras` file, atomically."""
-    with replacing(path) as temporary, _without_tensorflow():
+    with replacing(path) as temporary, without_tensorflow():
         segmenter.save(temporary)
-
-
-@contextmanager
-def _without_tensorflow() -> Iterator[None]:
-    """Keep a process that runs on JAX free of TensorFlow.
-
-    While it saves, Keras imports TensorFlow to ask whether an object is one of its types: 6 s and a gigabyte for a no.
-    None in `sys.modules` is Python's documented way to say that a module is not there.
-    """
-    if keras.backend.backend() == "tensorflow" or "tensorflow" in sys.modules:
-        yield
-        return
-    sys.modules["tensorflow"] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules["tensorflow"]
 
 
 def load_segmenter(model: str | Path | Segmenter) -> Segmenter:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -17,6 +19,7 @@ from desertseg.data import Augmentation, Frame, count_batches, find_frames, load
 from desertseg.engine.checkpoint import save_segmenter
 from desertseg.engine.evaluate import measure
 from desertseg.engine.inference import Inference
+from desertseg.engine.network import build_network, resolve_model
 from desertseg.engine.optimizers import build_optimizer
 from desertseg.engine.recipe import Recipe, RecipeError
 from desertseg.engine.run import RunFolder
@@ -25,7 +28,7 @@ from desertseg.errors import UserError
 from desertseg.files import replacing
 from desertseg.labels import LabelMap, load_labels
 from desertseg.metrics import MeanIoU, Scores
-from desertseg.models import build_segmenter
+from desertseg.models import Segmenter
 from desertseg.report import draw_curves, draw_per_class
 from desertseg.terminal import ProgressLine, progress_line
 
@@ -67,6 +70,7 @@ def fit(
         UserError: settings, data or a folder that cannot be used; the message says how to mend it.
     """
     recipe = (recipe or Recipe()).with_settings(**settings)
+    recipe = dataclasses.replace(recipe, model=resolve_model(recipe.model))
     if recipe.loss.name not in LOSSES:
         raise RecipeError(f"loss.name is '{recipe.loss.name}'; it is one of {', '.join(LOSSES)}")
     labels = load_labels(recipe.data.labels)
@@ -76,7 +80,7 @@ def fit(
         raise UserError(f"{data} has {len(train)} training frames, fewer than one batch; use --batch-size {len(train)}")
     steps = count_batches(len(train), batch_size, drop_remainder=True)
     run = RunFolder(out, recipe, labels, str(data), overwrite=overwrite)
-    trainer = _build_trainer(recipe, labels, steps)
+    trainer, told = _build_trainer(recipe, labels, steps)
     batches = load_dataset(
         train,
         labels=labels,
@@ -93,8 +97,9 @@ def fit(
         keeper = _Keeper(trainer, run, recipe, val, line)
         frames = f"{len(train)} training and {len(val)} validation frames"
         keeper.say(f"{data}: {frames}, {labels.num_classes} classes ({labels.name})")
-        network = f"{recipe.model.name} {recipe.model.backbone}, {trainer.segmenter.count_params():,} parameters"
-        keeper.say(f"{network}; {steps} steps an epoch")
+        keeper.say(f"{_describe(recipe, trainer.segmenter)}; {steps} steps an epoch")
+        for text in told:
+            keeper.say(text)
         trainer.fit(
             batches, epochs=recipe.train.epochs, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[keeper]
         )
@@ -103,17 +108,18 @@ def fit(
     return keeper.best
 
 
-def _build_trainer(recipe: Recipe, labels: LabelMap, steps: int) -> Trainer:
-    """Return the compiled trainer; the seed decides every initial weight."""
+def _describe(recipe: Recipe, segmenter: Segmenter) -> str:
+    """Return the network by name, and how many of its parameters are trained."""
+    total = segmenter.count_params()
+    trained = sum(math.prod(v.shape) for v in segmenter.trainable_variables)
+    frozen = f", {trained:,} of them trained" if segmenter.open_blocks is not None else ""
+    return f"{recipe.model.name} on {recipe.model.backbone}, {total:,} parameters{frozen}"
+
+
+def _build_trainer(recipe: Recipe, labels: LabelMap, steps: int) -> tuple[Trainer, list[str]]:
+    """Return the compiled trainer and what there is to tell of its weights; the seed decides every random one."""
     with _seed(recipe.train.seed), _dtype_policy("mixed_bfloat16" if recipe.train.mixed_precision else "float32"):
-        segmenter = build_segmenter(
-            recipe.model.name,
-            recipe.model.backbone,
-            labels,
-            recipe.data.size,
-            output_stride=recipe.model.output_stride,
-            recipe=recipe.to_dict(),
-        )
+        segmenter, told = build_network(recipe, labels)
         trainer = Trainer(segmenter, recipe.data.size)
         trainer.compile(
             optimizer=build_optimizer(recipe.optimizer, steps, recipe.train.epochs),
@@ -121,7 +127,7 @@ def _build_trainer(recipe: Recipe, labels: LabelMap, steps: int) -> Trainer:
             metrics=[MeanIoU(labels.num_classes, name="miou")],
             jit_compile=keras.backend.backend() == "jax",  # TensorFlow's own CPU kernels beat its XLA ones by far
         )
-    return trainer
+    return trainer, told
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from desertseg.errors import UserError, suggest
 
+AUTO = "auto"
+
 
 class RecipeError(UserError):
     """A recipe that cannot be used."""
@@ -26,11 +28,25 @@ class DataRecipe:
 
 @dataclass(frozen=True)
 class ModelRecipe:
-    """The network, by its names in the zoo, and its output stride (input pixels a feature pixel, 8, 16 or 32)."""
+    """The network by its names in the zoo, and what it starts from.
 
-    name: str = "deeplabv3plus"
-    backbone: str = "resnet18"
-    output_stride: int = 16
+    Attributes:
+        name: an architecture or a network of `desertseg models`; "auto" is the one that the weights are of, else
+            deeplabv3plus.
+        backbone: of the zoo; "auto" is the one that the weights are of, else the network's usual one.
+        output_stride: input pixels a feature pixel, 8, 16 or 32; 0 is the weights' or the network's own.
+        weights: file, folder or preset to start from; "" starts from random weights.
+        open_blocks: how many of the backbone's last blocks are trained; 0 freezes it, -1 is the network's own choice,
+            mostly all.
+        options: of the network and the backbone, by the names of their constructors.
+    """
+
+    name: str = AUTO
+    backbone: str = AUTO
+    output_stride: int = 0
+    weights: str = ""
+    open_blocks: int = -1
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -171,6 +187,10 @@ def _checked(value: Any, hint: Any, where: str) -> Any:
         if not isinstance(value, (list, tuple)) or len(value) != len(kinds):
             raise RecipeError(f"{where} is {value!r}; expected {len(kinds)} values")
         return tuple(_checked(v, kind, where) for v, kind in zip(value, kinds, strict=True))
+    if get_origin(hint) is dict:
+        if not isinstance(value, dict):
+            raise RecipeError(f"{where} is {value!r}; expected a table of names and values")
+        return value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):

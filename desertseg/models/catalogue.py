@@ -10,9 +10,16 @@ import keras
 
 from desertseg.errors import suggest
 from desertseg.models.deeplab import DeepLabV3, DeepLabV3Plus
+from desertseg.models.dinov2 import DINOv2
 from desertseg.models.errors import ModelError
+from desertseg.models.lraspp import LRASPP
+from desertseg.models.mit import MiT
+from desertseg.models.mobilenet import MobileNetV3
 from desertseg.models.network import Network
 from desertseg.models.resnet import ResNet
+from desertseg.models.segformer import SegFormer
+from desertseg.models.token_heads import ConvNeXtHead, LinearHead
+from desertseg.models.upernet import DilatedUPerNet, UPerNet
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class NetworkSpec:
         output_stride: None is the backbone's own.
         open_blocks: trained blocks of the backbone; None trains all of it.
         options: of the network and the backbone.
-        source: whose system it is, "" for a plain combination.
+        source: "published desert system" for one that is rebuilt here, "" for a plain combination.
     """
 
     architecture: str
@@ -51,21 +58,107 @@ class NetworkSpec:
 ARCHITECTURES: dict[str, Architecture] = {
     "deeplabv3": Architecture(DeepLabV3, "resnet50", asks={ResNet: {"output_stride": 16}}),
     "deeplabv3plus": Architecture(DeepLabV3Plus, "resnet18", asks={ResNet: {"output_stride": 16}}),
+    "linear": Architecture(LinearHead, "dinov2_vits14"),
+    "convnext_head": Architecture(ConvNeXtHead, "dinov2_vits14"),
+    "upernet": Architecture(UPerNet, "dinov2_vits14", asks={DINOv2: {"features": 4}}),
+    "dilated_upernet": Architecture(DilatedUPerNet, "dinov2_vitb14_reg"),
+    "segformer": Architecture(SegFormer, "mit_b0"),
+    "lraspp": Architecture(LRASPP, "mobilenetv3_large"),
 }
+
+_RESNETS: dict[str, dict[str, Any]] = {
+    "resnet18": {"blocks": (2, 2, 2, 2), "bottleneck": False},
+    "resnet34": {"blocks": (3, 4, 6, 3), "bottleneck": False},
+    "resnet50": {"blocks": (3, 4, 6, 3), "bottleneck": True},
+    "resnet101": {"blocks": (3, 4, 23, 3), "bottleneck": True},
+    "resnet152": {"blocks": (3, 8, 36, 3), "bottleneck": True},
+}
+_DINOV2: dict[str, dict[str, Any]] = {
+    "s": {"width": 384, "depth": 12, "num_heads": 6, "swiglu": False},
+    "b": {"width": 768, "depth": 12, "num_heads": 12, "swiglu": False},
+    "l": {"width": 1024, "depth": 24, "num_heads": 16, "swiglu": False},
+    "g": {"width": 1536, "depth": 40, "num_heads": 24, "swiglu": True},
+}
+_MIT_DEPTHS = ((2, 2, 2, 2), (2, 2, 2, 2), (3, 4, 6, 3), (3, 4, 18, 3), (3, 8, 27, 3), (3, 6, 40, 3))
 
 BACKBONES: dict[str, tuple[type[Network], dict[str, Any]]] = {
-    "resnet18": (ResNet, {"blocks": (2, 2, 2, 2), "bottleneck": False}),
-    "resnet34": (ResNet, {"blocks": (3, 4, 6, 3), "bottleneck": False}),
-    "resnet50": (ResNet, {"blocks": (3, 4, 6, 3), "bottleneck": True}),
-    "resnet101": (ResNet, {"blocks": (3, 4, 23, 3), "bottleneck": True}),
-    "resnet152": (ResNet, {"blocks": (3, 8, 36, 3), "bottleneck": True}),
+    **{name: (ResNet, options) for name, options in _RESNETS.items()},
+    **{
+        f"dinov2_vit{size}14{suffix}": (DINOv2, {**options, "num_registers": registers})
+        for size, options in _DINOV2.items()
+        for suffix, registers in (("", 0), ("_reg", 4))
+    },
+    **{
+        f"mit_b{index}": (MiT, {"widths": (64, 128, 320, 512) if index else (32, 64, 160, 256), "depths": depths})
+        for index, depths in enumerate(_MIT_DEPTHS)
+    },
+    "mobilenetv3_large": (MobileNetV3, {"width": 1.0}),
 }
 
+# What leaves no trace in a checkpoint, as the two codes that people have checkpoints of build it.
+_TORCHVISION: dict[str, Any] = {"atrous_rates": (12, 24, 36), "dropout": 0.5}
+_SMP: dict[str, Any] = {
+    "atrous_rates": (12, 24, 36),
+    "dropout": 0.5,
+    "decoder_convolutions": 1,
+    "aspp_refinement": True,
+    "align_corners": True,
+    "dilate_first_block": True,
+}
+_STARTER: dict[str, Any] = {"labels": "falcon_starter", "open_blocks": 0}
+
 NETWORKS: dict[str, NetworkSpec] = {
-    f"{architecture}_{backbone}": NetworkSpec(architecture, backbone)
-    for architecture in ("deeplabv3", "deeplabv3plus")
-    for backbone in BACKBONES
-    if backbone.startswith("resnet")
+    **{f"{a}_{b}": NetworkSpec(a, b) for a in ("deeplabv3", "deeplabv3plus") for b in _RESNETS},
+    **{
+        f"{a}_{b}": NetworkSpec(a, b, open_blocks=0)
+        for a in ("linear", "convnext_head", "upernet")
+        for b in BACKBONES
+        if b.startswith("dinov2")
+    },
+    **{f"segformer_b{index}": NetworkSpec("segformer", f"mit_b{index}") for index in range(6)},
+    "lraspp_mobilenetv3_large": NetworkSpec("lraspp", "mobilenetv3_large"),
+    "deeplabv3_r50_256": NetworkSpec(
+        "deeplabv3",
+        "resnet50",
+        size=(256, 256),
+        output_stride=8,
+        options=_TORCHVISION,
+        source="published desert system",
+    ),
+    "deeplabv3_r50_steplr": NetworkSpec(
+        "deeplabv3",
+        "resnet50",
+        size=(256, 256),
+        output_stride=8,
+        options=_TORCHVISION,
+        source="published desert system",
+    ),
+    "dinov2_phase1": NetworkSpec(
+        "convnext_head", "dinov2_vits14", size=(266, 476), source="published desert system", **_STARTER
+    ),
+    "dinov2_phase2": NetworkSpec(
+        "convnext_head", "dinov2_vits14", size=(266, 476), source="published desert system", **_STARTER
+    ),
+    "dinov2_phase3": NetworkSpec(
+        "dilated_upernet",
+        "dinov2_vitb14_reg",
+        size=(364, 644),
+        options={"dropout": 0.1},
+        source="published desert system",
+        **_STARTER,
+    ),
+    "codecrunch_r101": NetworkSpec(
+        "deeplabv3plus",
+        "resnet101",
+        labels="falcon7",
+        size=(512, 896),
+        output_stride=16,
+        options=_SMP,
+        source="published desert system",
+    ),
+    "dinov2_vits_convnext": NetworkSpec(
+        "convnext_head", "dinov2_vits14", size=(266, 476), source="published desert system", **_STARTER
+    ),
 }
 
 

@@ -11,7 +11,6 @@ import keras
 
 from desertseg.labels import LabelMap, load_labels
 from desertseg.models.catalogue import ARCHITECTURES, BACKBONES, NETWORKS, NetworkSpec, find_name
-from desertseg.models.errors import ModelError
 from desertseg.models.network import Network
 from desertseg.models.segmenter import Segmenter
 from desertseg.models.weights import load_weights_from
@@ -70,7 +69,7 @@ def build_segmenter(
     if stride is not None:
         options = {"output_stride": stride, **options}
     if isinstance(backbone, keras.Model):
-        head_options = _split(options, [architecture.network])[0]
+        head_options = _split({**spec.options, **options}, [architecture.network])[0]
     else:
         name = find_name("backbone", backbone or spec.backbone, BACKBONES)
         kind, arguments = BACKBONES[name]
@@ -95,6 +94,13 @@ def network_spec(model: str) -> NetworkSpec:
         return NetworkSpec(model, ARCHITECTURES[model].backbone)
     find_name("model", model, [*ARCHITECTURES, *NETWORKS])
     return NETWORKS[model]
+
+
+def options_of(model: str | None = None, backbone: str | None = None) -> set[str]:
+    """Return the names of the options that an architecture, a backbone or both of them take."""
+    builders = [ARCHITECTURES[model].network] if model else []
+    builders += [BACKBONES[find_name("backbone", backbone, BACKBONES)][0]] if backbone else []
+    return set().union(*(_options(builder) for builder in builders))
 
 
 def _split(options: dict[str, Any], builders: list[type[Network]]) -> list[dict[str, Any]]:

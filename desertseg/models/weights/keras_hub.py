@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
+from desertseg.backend import without_tensorflow
 from desertseg.errors import suggest
 from desertseg.models.errors import ModelError
 
@@ -93,14 +91,14 @@ def _check_blocks(source: str | Path, block_type: Any, pre_activation: Any, stem
 
 def _open(source: str) -> Any:
     try:
-        with _without_tensorflow():
+        with without_tensorflow():
             import keras_hub
     except ImportError as error:
         raise ModelError(f"weights {source} need Keras Hub: pip install keras-hub ({error})") from error
     try:
-        with _without_tensorflow():
+        with without_tensorflow():
             return keras_hub.models.ResNetBackbone.from_preset(source)
-    except Exception as error:  # whatever Keras, kagglehub and the network raise
+    except _faults() as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         advice = (
             "its model.weights.h5 does not fit its config.json, or is damaged: fetch both again"
@@ -110,17 +108,12 @@ def _open(source: str) -> Any:
         raise ModelError(f"Keras Hub cannot load weights {source} ({reason}); {advice}") from error
 
 
-@contextmanager
-def _without_tensorflow() -> Iterator[None]:
-    """Keep a process that runs on JAX free of TensorFlow, which Keras Hub imports for its text models alone."""
-    if keras.backend.backend() == "tensorflow" or "tensorflow" in sys.modules:
-        yield
-        return
-    sys.modules["tensorflow"] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules["tensorflow"]
+def _faults() -> tuple[type[Exception], ...]:
+    """Return what Keras, the network and kagglehub, whose errors have no base class in common, raise."""
+    from kagglehub import exceptions
+
+    own = (e for e in vars(exceptions).values() if isinstance(e, type) and issubclass(e, Exception))
+    return (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, *own)
 
 
 def _tensors(backbone: Any) -> Iterator[tuple[str, np.ndarray]]:

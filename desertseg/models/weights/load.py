@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import keras
-import numpy as np
 
 from desertseg.models.catalogue import describe_network
 from desertseg.models.errors import ModelError
 from desertseg.models.segmenter import Segmenter
+from desertseg.models.weights.keras_files import load_weights_h5
 from desertseg.models.weights.layout import Found, Layout, Tensors
 from desertseg.models.weights.registry import LAYOUTS
-from desertseg.models.weights.source import open_source
+from desertseg.models.weights.source import Source, is_keras_weights, open_source
 from desertseg.models.weights.strict import apply_plan, make_plan, refuse
 
 
@@ -29,6 +28,7 @@ class LoadedWeights:
         tensors: how many were used.
         excused: tensor -> why it was left out.
         reinitialized: our layers with fresh random weights because the file's count of classes is another.
+        licence: of published weights, where it is known.
     """
 
     source: str
@@ -37,10 +37,12 @@ class LoadedWeights:
     tensors: int
     excused: dict[str, str]
     reinitialized: dict[str, str]
+    licence: str = ""
 
     def lines(self) -> list[str]:
         """Return what there is to tell, for the terminal and the log."""
         lines = [f"weights: {self.part} from {self.source} ({self.layout}), {self.tensors} tensors"]
+        lines += [f"weights: licence: {self.licence}"] if self.licence else []
         for reason in dict.fromkeys(self.excused.values()):
             names = [name for name, why in self.excused.items() if why == reason]
             lines.append(f"weights: left out {_listed(names)}: {reason}")
@@ -49,7 +51,7 @@ class LoadedWeights:
 
 
 def load_weights_from(
-    model: keras.Model, source: str | Path | Mapping[str, np.ndarray], *, say: Callable[[str], object] | None = print
+    model: keras.Model, source: Source, *, say: Callable[[str], object] | None = print
 ) -> LoadedWeights:
     """Return what was loaded after filling a model from a checkpoint; on a mismatch nothing is changed.
 
@@ -65,8 +67,12 @@ def load_weights_from(
             missing, unexpected and wrongly shaped tensors.
     """
     network = model.network if isinstance(model, Segmenter) else model
+    if is_keras_weights(source):
+        part = load_weights_h5(model, str(source))
+        count = len((network.backbone if part == "backbone" and hasattr(network, "backbone") else network).weights)
+        return _tell(LoadedWeights(str(source), "Keras weights", part, count, {}, {}), say)
     opened = open_source(source, network)
-    layout, found = identify(opened.tensors, opened.name)
+    layout, found = identify(opened.tensors, opened.name, opened.layout)
     target, part, tensors, excused = _choose_target(network, layout, found, opened.tensors)
     plan = make_plan(target, tensors, part.assign(target, tensors), part.excused, part.left)
     plan.excused |= excused
@@ -82,29 +88,33 @@ def load_weights_from(
             a.variable.path: f"the file has {shape[-1]} classes, the model {a.variable.shape[-1]}"
             for a, shape in plan.classifiers
         },
+        opened.licence,
     )
-    for line in loaded.lines() if say else ():
-        say(line)  # type: ignore[misc]
-    return loaded
+    return _tell(loaded, say)
 
 
-def describe_weights(source: str | Path | Mapping[str, np.ndarray]) -> Found:
+def describe_weights(source: Source) -> Found:
     """Return what a checkpoint holds and the zoo's names of the network that takes it.
 
     Raises:
         ModelError: no such source, or one that no layout knows.
     """
     opened = open_source(source, None)
-    return identify(opened.tensors, opened.name)[1]
+    return identify(opened.tensors, opened.name, opened.layout)[1]
 
 
-def identify(tensors: Tensors, name: str) -> tuple[Layout, Found]:
+def identify(tensors: Tensors, name: str, given: Layout | None = None) -> tuple[Layout, Found]:
     """Return the layout that knows these tensors, and what they are.
+
+    Args:
+        tensors: by name.
+        name: of the checkpoint, for the message.
+        given: the layout, where the file's kind has told it.
 
     Raises:
         ModelError: none does.
     """
-    for layout in LAYOUTS:
+    for layout in LAYOUTS if given is None else (given,):
         found = layout.detect(tensors)
         if found is not None:
             return layout, found
@@ -130,6 +140,13 @@ def _choose_target(
     inside = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     outside = {name: f"head of {found.model}" for name in tensors if not name.startswith(prefix)}
     return backbone, inner, inside, outside
+
+
+def _tell(loaded: LoadedWeights, say: Callable[[str], object] | None) -> LoadedWeights:
+    if say is not None:
+        for line in loaded.lines():
+            say(line)
+    return loaded
 
 
 def _advice(network: keras.Model, found: Found) -> str:

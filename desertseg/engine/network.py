@@ -1,0 +1,61 @@
+"""From a recipe's [model] to a segmenter with its weights in place."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from desertseg.engine.recipe import AUTO, ModelRecipe, Recipe
+from desertseg.labels import LabelMap
+from desertseg.models import Segmenter, build_segmenter, load_weights_from
+from desertseg.models.weights import Found, describe_weights, is_preset
+from desertseg.models.zoo import network_spec, options_of
+
+
+def resolve_model(model: ModelRecipe) -> ModelRecipe:
+    """Return the recipe's model with names in place of "auto".
+
+    A checkpoint says which network it is of. One of a whole network is taken whole unless another network is asked for;
+    then, and where it has a backbone alone, it decides the backbone.
+
+    Raises:
+        UserError: an unknown name, or weights that cannot be read.
+    """
+    found = None
+    if model.weights and AUTO in (model.name, model.backbone) and not is_preset(model.weights):
+        found = describe_weights(model.weights)
+    name = model.name if model.name != AUTO else found.model if found else "deeplabv3plus"
+    spec = network_spec(name)
+    backbone = model.backbone if model.backbone != AUTO else found.backbone if found else spec.backbone
+    options = {**_options_from(found, spec.architecture, backbone), **spec.options, **model.options}
+    stride = model.output_stride or options.pop("output_stride", None) or spec.output_stride or 0
+    options.pop("output_stride", None)
+    return dataclasses.replace(model, name=name, backbone=backbone, output_stride=stride, options=options)
+
+
+def build_network(recipe: Recipe, labels: LabelMap) -> tuple[Segmenter, list[str]]:
+    """Return the segmenter of a resolved recipe, and what there is to tell about its weights."""
+    model = recipe.model
+    segmenter = build_segmenter(
+        model.name,
+        model.backbone,
+        labels,
+        recipe.data.size,
+        model.output_stride or None,
+        open_blocks=None if model.open_blocks < 0 else model.open_blocks,
+        recipe=recipe.to_dict(),
+        **model.options,
+    )
+    if not model.weights:
+        return segmenter, []
+    return segmenter, load_weights_from(segmenter, model.weights, say=None).lines()
+
+
+def _options_from(found: Found | None, architecture: str, backbone: str) -> dict[str, Any]:
+    """Return those options of a checkpoint that concern the network or the backbone that will be built."""
+    if found is None or backbone != found.backbone:
+        return {}
+    allowed = options_of(backbone=backbone)
+    if architecture == found.model:
+        allowed |= options_of(model=architecture)
+    return {k: v for k, v in found.options.items() if k in allowed}

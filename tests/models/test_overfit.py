@@ -1,0 +1,79 @@
+"""Every network of the zoo learns eight frames by heart: gradients reach what they must, and the sizes fit.
+
+A frame is drawn in cells as large as a pixel of the network's finest features: what lies between two of those no
+network can learn, and it would say nothing about its training.
+"""
+
+import keras
+import numpy as np
+import pytest
+
+from desertseg.data.letterbox import resize_image, resize_labels
+from desertseg.data.synthetic import draw_frame
+from desertseg.labels import load_labels
+from desertseg.losses import CrossEntropy
+from desertseg.metrics import Scores, count_confusion_numpy
+from desertseg.models import available_backbones, build_segmenter
+
+TARGET = 0.95
+SMALL = [
+    ("deeplabv3plus", "resnet18"),
+    ("deeplabv3", "resnet18"),
+    ("lraspp", "mobilenetv3_large"),
+    ("segformer", "mit_b0"),
+    ("linear", "dinov2_vits14"),
+]
+_RESNETS = [b for b in available_backbones() if b.startswith("resnet")]
+_DINOV2 = [b for b in available_backbones() if b.startswith("dinov2")]
+ALL = [
+    *((a, b) for a in ("deeplabv3", "deeplabv3plus") for b in _RESNETS),
+    ("upernet", "resnet50"),
+    *(("linear", b) for b in _DINOV2),
+    *((a, b) for a in ("convnext_head", "upernet", "dilated_upernet") for b in ("dinov2_vits14", "dinov2_vitb14_reg")),
+    *(("segformer", f"mit_b{i}") for i in range(6)),
+    ("lraspp", "mobilenetv3_large"),
+]
+# Pixels of the input a pixel of the finest features that the head reads.
+CELLS = {"deeplabv3plus": 4, "segformer": 4, "deeplabv3": 16, "lraspp": 16}
+
+
+def draw_frames(cell, labels):
+    """Return eight images and label images of 8 x 12 cells."""
+    images, targets = [], []
+    for index in range(8):
+        image, mask, _ = draw_frame(5, index, size=(64, 96))
+        coarse = resize_image(image, (8, 12)), resize_labels(labels.encode(mask), (8, 12))
+        enlarged = [np.kron(a, np.ones((cell, cell, 1)[: a.ndim], a.dtype)) for a in coarse]
+        images.append(enlarged[0])
+        targets.append(enlarged[1])
+    return np.stack(images), np.stack(targets)
+
+
+def learn_by_heart(model, backbone, steps=400, chunk=20):
+    """Return the mean IoU on the eight frames, and after how many steps, once it is beyond the target or time is up."""
+    labels = load_labels("falcon")
+    segmenter = build_segmenter(model, backbone, labels, open_blocks=None)
+    segmenter.network.backbone.trainable = True
+    images, targets = draw_frames(CELLS.get(model, 4 if backbone.startswith("resnet") else 14), labels)
+    rate = 5e-4 if backbone.startswith(("dinov2", "mit")) else 2e-3
+    segmenter.compile(keras.optimizers.AdamW(rate, clipnorm=1.0), CrossEntropy())
+    for done in range(chunk, steps + 1, chunk):
+        segmenter.fit(images, targets, batch_size=8, epochs=chunk, shuffle=False, verbose=0)
+        predictions = segmenter.predict(images, batch_size=8, verbose=0).argmax(-1)
+        miou = Scores(count_confusion_numpy(targets, predictions, labels.num_classes)).miou
+        if miou > TARGET:
+            return miou, done
+    return miou, steps
+
+
+@pytest.mark.parametrize(("model", "backbone"), SMALL, ids="-".join)
+def test_small_networks(model, backbone):
+    assert learn_by_heart(model, backbone)[0] > TARGET
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("model", "backbone"), [n for n in ALL if n not in SMALL], ids="-".join)
+def test_all_networks(model, backbone):
+    miou, steps = learn_by_heart(model, backbone)
+    print(f"{model} on {backbone}: {miou:.3f} after {steps} steps")
+    assert miou > TARGET
