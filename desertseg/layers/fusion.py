@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
+from desertseg.layers.form import uses_fast_form
 from desertseg.layers.initializer import Normal
-from desertseg.layers.resize import resize_bilinear
+from desertseg.layers.resize import interpolation_matrix, resize_bilinear
 
 
 @keras.saving.register_keras_serializable("desertseg")
@@ -53,14 +55,15 @@ class LinearFusion(keras.layers.Layer):
         return self.add_weight(name=name, shape=shape, initializer=initializer, autocast=False)
 
     def call(self, features: Sequence[Any]) -> Any:
-        shape = ops.shape(features[0])
-        total = 0.0
+        branches = []
+        bias = 0.0
         for index, feature in enumerate(features):
             fusion = self.fusion_kernel[index]
-            kernel = ops.cast(ops.matmul(self.kernels[index], fusion), self.compute_dtype)
-            bias = ops.cast(ops.matmul(self.biases[index][None], fusion)[0], self.compute_dtype)
-            total = total + resize_bilinear(_project(feature, kernel) + bias, (shape[1], shape[2]))
-        return total
+            kernel = ops.matmul(self.kernels[index], fusion)
+            bias = bias + ops.matmul(self.biases[index][None], fusion)[0]
+            branches.append(_project(feature, ops.cast(kernel, self.compute_dtype)))
+        first = branches[0] + ops.cast(bias, self.compute_dtype)  # a constant is the same upsampled
+        return first + _upsampled_sum(branches[1:], ops.shape(first)[1:3]) if branches[1:] else first
 
     def compute_output_shape(self, input_shape: Sequence[tuple]) -> tuple:
         return (*input_shape[0][:3], self.filters)
@@ -75,3 +78,21 @@ def _project(feature: Any, kernel: Any) -> Any:
     return ops.reshape(
         ops.matmul(ops.reshape(feature, (-1, feature.shape[-1])), kernel), (*shape[:3], kernel.shape[-1])
     )
+
+
+def _upsampled_sum(branches: Sequence[Any], size: tuple[Any, Any]) -> Any:
+    """Return the sum of the branches, each resized to `size`."""
+    if not uses_fast_form():
+        return sum(resize_bilinear(branch, size) for branch in branches)
+    import jax.numpy as jnp
+
+    # The widths first, on few rows; then the rows of all branches at once, which sums them in the same product.
+    dtype, channels = branches[0].dtype, branches[0].shape[-1]
+    rows = jnp.concatenate([resize_bilinear(branch, (branch.shape[1], size[1])) for branch in branches], 1)
+    matrices = [interpolation_matrix(branch.shape[1], size[0], False) for branch in branches]
+    matrix = jnp.asarray(np.concatenate(matrices, 1), dtype)
+    batch = rows.shape[0]
+    rows = rows.reshape(batch, rows.shape[1], -1)
+    # "highest": on a GPU the default would round float32 to 10 bits of mantissa.
+    total = jnp.matmul(jnp.broadcast_to(matrix, (batch, *matrix.shape)), rows, precision="highest")
+    return total.reshape(batch, *size, channels)

@@ -25,8 +25,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from desertseg.layers import Convolution, DepthwiseConvolution, Normal
-from desertseg.layers.attention import Attention
+from desertseg.layers import GELU, Attention, Convolution, DepthwiseConvolution, Normal
 from desertseg.layers.patches import PatchConvolution
 from desertseg.layers.tokens import ToGrid, ToTokens
 from desertseg.models.errors import ModelError
@@ -136,7 +135,7 @@ def _feed_forward(inputs: Any, hidden: int, *, name: str, dtype: Any) -> Any:
     x = DepthwiseConvolution(
         3, use_bias=True, depthwise_initializer=Normal(math.sqrt(2 / 9)), name=f"{name}_depthwise", dtype=dtype
     )(x)
-    x = keras.layers.Activation("gelu", name=f"{name}_gelu", dtype=dtype)(x)
+    x = GELU(name=f"{name}_gelu", dtype=dtype)(x)
     return _linear(x, inputs.shape[-1], f"{name}_contract", dtype)
 
 
