@@ -21,14 +21,18 @@ from desertseg.layers.gelu import GELU  # noqa: E402
 from desertseg.layers.initializer import Normal  # noqa: E402
 from desertseg.layers.normalization import BatchNormalization  # noqa: E402
 from desertseg.layers.pad import CropLike, PadToMultiple  # noqa: E402
+from desertseg.layers.patches import PatchConvolution  # noqa: E402
 from desertseg.layers.pooling import ImagePooling, MaxPooling  # noqa: E402
 from desertseg.layers.position import PositionEmbedding  # noqa: E402
 from desertseg.layers.prefix import DropTokens, PrependTokens  # noqa: E402
+from desertseg.layers.pyramid import AdaptiveAveragePooling, Rescale  # noqa: E402
 from desertseg.layers.resize import BroadcastLike, ResizeLike, resize_bilinear  # noqa: E402
 from desertseg.layers.scale import LayerScale  # noqa: E402
+from desertseg.layers.tokens import ToGrid, ToTokens  # noqa: E402
 
 __all__ = [
     "GELU",
+    "AdaptiveAveragePooling",
     "Attention",
     "BatchNormalization",
     "BroadcastLike",
@@ -41,11 +45,15 @@ __all__ = [
     "MaxPooling",
     "Normal",
     "PadToMultiple",
+    "PatchConvolution",
     "PositionEmbedding",
     "PrependTokens",
+    "Rescale",
     "ResizeLike",
     "SplitChannels",
     "SwiGLU",
+    "ToGrid",
+    "ToTokens",
     "aspp",
     "conv_norm",
     "plain_forms",

@@ -28,13 +28,14 @@ from desertseg.layers import (
     DropTokens,
     LayerScale,
     Normal,
+    PatchConvolution,
     PositionEmbedding,
     PrependTokens,
     SplitChannels,
     SwiGLU,
+    ToGrid,
+    ToTokens,
 )
-from desertseg.layers.patches import PatchConvolution
-from desertseg.layers.tokens import ToGrid, ToTokens
 from desertseg.models.errors import ModelError
 from desertseg.models.network import Network
 

@@ -11,8 +11,7 @@ from typing import Any
 
 import keras
 
-from desertseg.layers import Convolution, ResizeLike, conv_norm
-from desertseg.layers.pyramid import AdaptiveAveragePooling, Rescale
+from desertseg.layers import AdaptiveAveragePooling, Convolution, Rescale, ResizeLike, conv_norm
 from desertseg.models.features import crop_logits, feature_strides, pick_feature, read_features, size_multiple_of
 from desertseg.models.heads import classify
 from desertseg.models.network import Network
@@ -35,7 +34,7 @@ class UPerNet(Network):
         backbone: any Keras model that returns a dict of named features; see `features.py`.
         num_classes: channels of the logits.
         channels: of every level; 512 as published.
-        features: names of the levels, shallow to deep; None takes all of stride 4 and more.
+        inputs_from: names of the features, shallow to deep; None takes all of stride 4 and more.
         grids: of the pyramid pooling; 1, 2, 3, 6 as published.
         pyramid: resize the features to a pyramid; None does so where there are several of one stride.
         dropout: rate before the classifier; 0 by default, see `DeepLabV3Plus`.
@@ -54,7 +53,7 @@ class UPerNet(Network):
         backbone: keras.Model,
         num_classes: int,
         channels: int = 512,
-        features: Sequence[str] | None = None,
+        inputs_from: Sequence[str] | None = None,
         grids: Sequence[int] = GRIDS,
         pyramid: bool | None = None,
         dropout: float = 0.0,
@@ -65,7 +64,7 @@ class UPerNet(Network):
     ) -> None:
         size_multiple = size_multiple or size_multiple_of(backbone)
         strides = feature_strides(backbone)
-        names = _level_names(strides, features)
+        names = _level_names(strides, inputs_from)
         if pyramid is None:
             pyramid = len(names) > 1 and len({strides[name] for name in names}) == 1
         inputs = keras.Input((None, None, 3))
@@ -92,7 +91,7 @@ class UPerNet(Network):
             backbone=backbone,
             num_classes=num_classes,
             channels=channels,
-            features=tuple(names),
+            inputs_from=tuple(names),
             grids=tuple(grids),
             pyramid=pyramid,
             dropout=dropout,
@@ -175,9 +174,9 @@ class DilatedUPerNet(Network):
         )
 
 
-def _level_names(strides: dict[str, int], features: Sequence[str] | None) -> list[str]:
-    if features is not None:
-        return [pick_feature(strides, name, role="features") for name in features]
+def _level_names(strides: dict[str, int], inputs_from: Sequence[str] | None) -> list[str]:
+    if inputs_from is not None:
+        return [pick_feature(strides, name, role="inputs_from") for name in inputs_from]
     deep = [name for name, stride in strides.items() if stride >= 4]
     return deep or list(strides)
 

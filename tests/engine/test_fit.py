@@ -101,3 +101,28 @@ def test_what_cannot_be_trained_is_refused_before_it_costs_anything(
         fit(tiny_desert, tmp_path / "b", backbone="resnet19", progress=False)
     assert not (tmp_path / "a").exists()
     assert not (tmp_path / "b").exists()
+
+
+def test_a_run_starts_from_another_with_one_flag(tiny_run: Path, tiny_desert: Path, tmp_path: Path) -> None:
+    run = fit(
+        tiny_desert,
+        tmp_path / "next",
+        weights=str(tiny_run / "best.keras"),
+        labels="falcon7",
+        size=(32, 64),
+        epochs=1,
+        batch_size=4,
+        progress=False,
+    )
+    recipe = tomllib.loads((run.folder / "recipe.toml").read_text())["model"]
+    assert (recipe["name"], recipe["backbone"], recipe["output_stride"]) == ("deeplabv3plus", "resnet18", 16)
+    log = (run.folder / "log.txt").read_text()
+    assert f"weights: network from {tiny_run / 'best.keras'} (desertseg)" in log
+    assert "weights: classifier/kernel starts anew: the file has 10 classes, the model 7" in log
+
+
+def test_weights_that_do_not_fit_cost_nothing(tiny_desert: Path, tmp_path: Path) -> None:
+    (tmp_path / "w.pth").write_bytes(b"")
+    with pytest.raises(UserError, match=r"w\.pth"):
+        fit(tiny_desert, tmp_path / "next", weights=str(tmp_path / "w.pth"), progress=False)
+    assert not (tmp_path / "next").exists()

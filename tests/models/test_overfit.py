@@ -37,12 +37,12 @@ ALL = [
 CELLS = {"deeplabv3plus": 4, "segformer": 4, "deeplabv3": 16, "lraspp": 16}
 
 
-def draw_frames(cell, labels):
-    """Return eight images and label images of 8 x 12 cells."""
+def draw_frames(cells, cell, labels):
+    """Return eight images and label images of `cells` (rows, columns) cells of `cell` pixels."""
     images, targets = [], []
     for index in range(8):
         image, mask, _ = draw_frame(5, index, size=(64, 96))
-        coarse = resize_image(image, (8, 12)), resize_labels(labels.encode(mask), (8, 12))
+        coarse = resize_image(image, cells), resize_labels(labels.encode(mask), cells)
         enlarged = [np.kron(a, np.ones((cell, cell, 1)[: a.ndim], a.dtype)) for a in coarse]
         images.append(enlarged[0])
         targets.append(enlarged[1])
@@ -50,12 +50,20 @@ def draw_frames(cell, labels):
 
 
 def learn_by_heart(model, backbone, steps=400, chunk=20):
-    """Return the mean IoU on the eight frames, and after how many steps, once it is beyond the target or time is up."""
+    """Return the mean IoU on the eight frames, and after how many steps, once it is beyond the target or time is up.
+
+    The largest two vision transformers see fewer cells, and of the giant, whose training takes more memory than a small
+    machine has, the last four blocks are trained.
+    """
     labels = load_labels("falcon")
-    segmenter = build_segmenter(model, backbone, labels, open_blocks=None)
-    segmenter.network.backbone.trainable = True
-    images, targets = draw_frames(CELLS.get(model, 4 if backbone.startswith("resnet") else 14), labels)
-    rate = 5e-4 if backbone.startswith(("dinov2", "mit")) else 2e-3
+    large, giant = "vitl14" in backbone, "vitg14" in backbone
+    transformer = backbone.startswith("dinov2")
+    # As published, residual branches start at 1e-5 of their scale, which fine-tuning wants and a few steps do not.
+    options = {"layer_scale": 1.0} if transformer else {}
+    segmenter = build_segmenter(model, backbone, labels, open_blocks=4 if giant else None, **options)
+    cell = 14 if transformer else CELLS.get(model, 4)
+    images, targets = draw_frames((4, 6) if large or giant else (8, 12), cell, labels)
+    rate = 2e-4 if large or giant else 5e-4 if transformer or backbone.startswith("mit") else 2e-3
     segmenter.compile(keras.optimizers.AdamW(rate, clipnorm=1.0), CrossEntropy())
     for done in range(chunk, steps + 1, chunk):
         segmenter.fit(images, targets, batch_size=8, epochs=chunk, shuffle=False, verbose=0)

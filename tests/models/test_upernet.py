@@ -103,9 +103,9 @@ def test_levels_are_the_features_from_stride_4():
     assert network.features == ("stage1", "stage2", "stage3", "stage4")
     assert not network.pyramid
     assert network.get_layer("fpn1_act").output.shape[-1] == 8
-    assert UPerNet(backbone(), 3, 8, features=("stage2", "stage4")).features == ("stage2", "stage4")
+    assert UPerNet(backbone(), 3, 8, inputs_from=("stage2", "stage4")).inputs_from == ("stage2", "stage4")
     with pytest.raises(ModelError, match="no feature 'stage5'"):
-        UPerNet(backbone(), 3, 8, features=("stage5",))
+        UPerNet(backbone(), 3, 8, inputs_from=("stage5",))
 
 
 def test_features_of_one_stride_become_a_pyramid():

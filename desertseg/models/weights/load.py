@@ -119,9 +119,7 @@ def identify(tensors: Tensors, name: str, given: Layout | None = None) -> tuple[
         if found is not None:
             return layout, found
     known = ", ".join(layout.name for layout in LAYOUTS)
-    raise ModelError(
-        f"{name} holds {len(tensors)} tensors such as {_listed(list(tensors))}: no layout known here ({known})"
-    )
+    raise ModelError(f"{name} holds {len(tensors)} tensors ({_listed(list(tensors))}) in no layout known here: {known}")
 
 
 def _choose_target(

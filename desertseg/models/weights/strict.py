@@ -110,7 +110,7 @@ def _reason(name: str, excused: Mapping[str, str]) -> str | None:
 def apply_plan(plan: Plan, target: keras.Model) -> None:
     """Assign every value, and give the classifiers with another class count fresh random weights."""
     for variable, value in plan.values:
-        variable.assign(value)
+        variable.assign(np.array(value))  # a copy: JAX may go on sharing the memory of what it is given
     fresh = {id(assignment.variable) for assignment, _ in plan.classifiers}
     for layer in weighted_layers(target):
         for variable in layer.weights:

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from desertseg.engine.network import build_network, resolve_model
+from desertseg.engine.recipe import ModelRecipe, Recipe
+from desertseg.errors import UserError
+from desertseg.labels import load_labels
+from desertseg.models import ResNet
+from desertseg.models.weights.resnet import RESNET
+
+
+@pytest.fixture(scope="module")
+def resnet18(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A torchvision ResNet-18's file."""
+    tensors = {}
+    for assignment in RESNET.assign(ResNet(), {}):
+        value = np.asarray(assignment.variable)
+        tensors[assignment.tensors[0]] = np.ascontiguousarray(value.transpose(3, 2, 0, 1) if value.ndim == 4 else value)
+    path = tmp_path_factory.mktemp("weights") / "resnet18.safetensors"
+    save_file(tensors, path)
+    return path
+
+
+def test_alone_it_is_the_default_network() -> None:
+    model = resolve_model(ModelRecipe())
+    assert (model.name, model.backbone, model.options) == ("deeplabv3plus", "resnet18", {})
+
+
+def test_a_checkpoint_decides_what_is_left_open(resnet18: Path) -> None:
+    auto = resolve_model(ModelRecipe(weights=str(resnet18)))
+    assert (auto.name, auto.backbone) == ("deeplabv3plus", "resnet18")
+    chosen = resolve_model(ModelRecipe(name="upernet", weights=str(resnet18)))
+    assert (chosen.name, chosen.backbone) == ("upernet", "resnet18")
+
+
+def test_the_options_of_a_checkpoint_reach_the_network_that_they_are_of(tiny_run: Path) -> None:
+    from desertseg.models import build_segmenter
+
+    path = tiny_run.parent / "narrow.keras"
+    build_segmenter("deeplabv3", "resnet18", width=8, output_stride=8, aspp_channels=12).save(path)
+    same = resolve_model(ModelRecipe(weights=str(path), options={"dropout": 0.25}))
+    assert (same.name, same.output_stride) == ("deeplabv3", 8)
+    assert (same.options["width"], same.options["aspp_channels"], same.options["dropout"]) == (8, 12, 0.25)
+    other = resolve_model(ModelRecipe(name="deeplabv3plus", weights=str(path)))
+    assert other.options["width"] == 8
+    assert "aspp_channels" not in other.options
+
+
+def test_a_named_system_brings_its_settings() -> None:
+    model = resolve_model(ModelRecipe(name="codecrunch_r101"))
+    assert (model.backbone, model.output_stride, model.options["aspp_refinement"]) == ("resnet101", 16, True)
+
+
+def test_weights_in_place_and_frozen(resnet18: Path) -> None:
+    options = {"aspp_channels": 8, "decoder_channels": 8}
+    recipe = Recipe(model=resolve_model(ModelRecipe(weights=str(resnet18), open_blocks=0, options=options)))
+    segmenter, told = build_network(recipe, load_labels("falcon"))
+    assert told == [f"weights: backbone from {resnet18} (torchvision or timm ResNet), 100 tensors"]
+    assert not segmenter.network.backbone.trainable_variables
+    assert segmenter.recipe is not None
+    assert segmenter.recipe["model"]["weights"] == str(resnet18)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (ModelRecipe(name="deeplab"), "no model 'deeplab'"),
+        (ModelRecipe(weights="nowhere.pth"), "nowhere.pth"),
+        (ModelRecipe(weights="a.weights.h5"), "does not say which network"),
+    ],
+)
+def test_what_cannot_be_resolved(model: ModelRecipe, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        resolve_model(model)
