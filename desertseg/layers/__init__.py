@@ -16,6 +16,7 @@ from desertseg.layers.convolution import Convolution  # noqa: E402
 from desertseg.layers.cubic import resize_bicubic  # noqa: E402
 from desertseg.layers.depthwise import DepthwiseConvolution  # noqa: E402
 from desertseg.layers.form import plain_forms  # noqa: E402
+from desertseg.layers.fusion import LinearFusion  # noqa: E402
 from desertseg.layers.gate import SplitChannels, SwiGLU  # noqa: E402
 from desertseg.layers.gelu import GELU  # noqa: E402
 from desertseg.layers.initializer import Normal  # noqa: E402
@@ -42,6 +43,7 @@ __all__ = [
     "DropTokens",
     "ImagePooling",
     "LayerScale",
+    "LinearFusion",
     "MaxPooling",
     "Normal",
     "PadToMultiple",

@@ -47,7 +47,9 @@ class Attention(keras.layers.Layer):
 
 
 def _attend_plain(queries: Any, keys: Any, values: Any) -> Any:
-    weights = ops.softmax(ops.cast(_scores(queries, keys), "float32"), axis=-1)
+    scores = ops.cast(_scores(queries, keys), "float32")
+    # Of a single key, as a tiny picture leaves, the softmax is 1; Keras would warn.
+    weights = ops.ones_like(scores) if scores.shape[-1] == 1 else ops.softmax(scores, axis=-1)
     return ops.matmul(ops.cast(weights, values.dtype), values)
 
 

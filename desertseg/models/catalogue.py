@@ -63,9 +63,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "upernet": Architecture(UPerNet, "dinov2_vits14", asks={DINOv2: {"features": 4}}),
     "dilated_upernet": Architecture(DilatedUPerNet, "dinov2_vitb14_reg"),
     "segformer": Architecture(SegFormer, "mit_b0"),
-    "lraspp": Architecture(
-        LRASPP, "mobilenetv3_large", asks={MobileNetV3: {"features": ("stage2_block1", "stage4")}}
-    ),
+    "lraspp": Architecture(LRASPP, "mobilenetv3_large", asks={MobileNetV3: {"features": ("stage2_block1", "stage4")}}),
 }
 
 _RESNETS: dict[str, dict[str, Any]] = {

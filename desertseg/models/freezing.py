@@ -35,11 +35,24 @@ def freeze_backbone(backbone: keras.Model, open_blocks: int) -> None:
                 f"{open_blocks} says nothing; use 0, or set layer.trainable yourself"
             )
         raise ModelError(f"open_blocks is {open_blocks}; backbone {backbone.name} has blocks 1 to {len(blocks)}")
-    first_open = blocks[-open_blocks]
-    position = min(i for i, layer in enumerate(backbone.layers) if layer.name.startswith(first_open))
+    opened = _from_here_on(backbone, tuple(blocks[-open_blocks:]))
     backbone.trainable = True
-    for layer in backbone.layers[:position]:
-        layer.trainable = False
+    for layer in backbone.layers:
+        layer.trainable = layer.name in opened
+
+
+def _from_here_on(backbone: keras.Model, prefixes: tuple[str, ...]) -> set[str]:
+    """Return the names of the layers that begin with a prefix or take, by any way, what such a layer gives.
+
+    A layer that is called several times, as the last normalisation on the tokens of several blocks, counts when one of
+    its calls does.
+    """
+    opened: set[str] = set()
+    for layer in backbone.layers:  # parents first, but for a layer whose later calls take what comes behind it
+        parents = {node.operation.name for call in layer._inbound_nodes for node in call.parent_nodes}
+        if layer.name.startswith(prefixes) or parents & opened or any(p.startswith(prefixes) for p in parents):
+            opened.add(layer.name)
+    return opened
 
 
 def block_names(backbone: keras.Model) -> list[str]:

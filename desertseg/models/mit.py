@@ -25,9 +25,16 @@ import keras
 import numpy as np
 from keras import ops
 
-from desertseg.layers import GELU, Attention, Convolution, DepthwiseConvolution, Normal
-from desertseg.layers.patches import PatchConvolution
-from desertseg.layers.tokens import ToGrid, ToTokens
+from desertseg.layers import (
+    GELU,
+    Attention,
+    Convolution,
+    DepthwiseConvolution,
+    Normal,
+    PatchConvolution,
+    ToGrid,
+    ToTokens,
+)
 from desertseg.models.errors import ModelError
 from desertseg.models.network import Network
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import keras
 
-from desertseg.layers import BatchNormalization
-from desertseg.layers.fusion import LinearFusion
+from desertseg.layers import BatchNormalization, LinearFusion
 from desertseg.models.errors import ModelError
 from desertseg.models.heads import classify
 from desertseg.models.network import Network

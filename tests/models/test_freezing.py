@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from desertseg.models import ModelError, ResNet, build_segmenter
+from desertseg.models import DINOv2, MiT, ModelError, ResNet, build_segmenter
 from desertseg.models.freezing import block_names, freeze_backbone
 
 
@@ -62,3 +62,18 @@ def test_a_model_without_named_blocks_can_only_be_closed():
     assert not model.trainable_variables
     with pytest.raises(ModelError, match="no layers named block1_"):
         freeze_backbone(model, 1)
+
+
+def test_the_last_normalisation_is_open_although_earlier_blocks_use_it_too():
+    model = DINOv2(16, 3, 2, position_grid=3, features=(1, 2, 3))
+    freeze_backbone(model, 1)
+    assert {name for name in trained(model) if not name.startswith("block3_")} == {"norm"}
+    assert not any(name.startswith(("block1_", "block2_", "patch")) for name in trained(model))
+
+
+def test_what_stands_between_stages_opens_with_the_block_before_it():
+    model = MiT((8, 8, 8, 8), (1, 1, 1, 1), (1, 1, 1, 1))
+    freeze_backbone(model, 2)
+    assert {name.split("_")[0] for name in trained(model)} == {"stage3", "stage4"}
+    assert "stage3_embed" not in trained(model)
+    assert {"stage3_norm", "stage4_embed", "stage4_norm"} <= trained(model)

@@ -47,7 +47,6 @@ def test_features_of_odd_sizes():
 
 
 # One patch to attend to: its share of the attention is 1, which Keras takes for a mistake.
-@pytest.mark.filterwarnings("ignore:You are using a softmax over axis -1")
 def test_any_size_in_the_same_size_out():
     network = tiny()
     assert network.output_shape == (None, None, None, 3)

@@ -68,9 +68,10 @@ def load_weights_from(
     """
     network = model.network if isinstance(model, Segmenter) else model
     if is_keras_weights(source):
-        part = load_weights_h5(model, str(source))
-        count = len((network.backbone if part == "backbone" and hasattr(network, "backbone") else network).weights)
-        return _tell(LoadedWeights(str(source), "Keras weights", part, count, {}, {}), say)
+        filled = load_weights_h5(model, str(source))
+        whole = filled != "backbone" or not hasattr(network, "backbone")
+        count = len((network if whole else network.backbone).weights)
+        return _tell(LoadedWeights(str(source), "Keras weights", filled, count, {}, {}), say)
     opened = open_source(source, network)
     layout, found = identify(opened.tensors, opened.name, opened.layout)
     target, part, tensors, excused = _choose_target(network, layout, found, opened.tensors)
