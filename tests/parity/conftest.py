@@ -130,12 +130,23 @@ def run_torch():
 
 
 @pytest.fixture
-def assert_near():
+def assert_near(request):
     """Hold an output to 1e-4, the project's tolerance for parity, or to that share of its spread where that is less."""
 
     def check(ours, theirs):
         assert ours.shape == theirs.shape
         assert theirs.std() > 1e-3
+        test = f"{request.path.stem}::{request.node.originalname}"
+        _LARGEST[test] = max(_LARGEST.get(test, 0.0), float(np.abs(ours - theirs).max() / min(1.0, theirs.std())))
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4 * min(1.0, theirs.std()))
 
     return check
+
+
+_LARGEST: dict[str, float] = {}
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print the largest difference of every test: the parity table of docs/models.md."""
+    for test, difference in _LARGEST.items():
+        terminalreporter.write_line(f"largest difference {difference:.1e}  {test}")
