@@ -44,6 +44,7 @@ class DeepLabV3Plus(Network):
         aspp_refinement: one more separable 3x3 convolution after the ASPP.
         dropout: rate after the ASPP's projection. 0 by default: a dropout mask is hidden state, which a resumed run
             would not repeat.
+        auxiliary: as in `DeepLabV3`.
         align_corners: how both upsamplings place samples, see `ResizeLike`.
         low_level: name of the feature that is joined; None is the deepest of stride 4.
         deep: name of the feature under the ASPP; None is the deepest.
@@ -51,7 +52,8 @@ class DeepLabV3Plus(Network):
             None is the backbone's own attribute of that name, or 1.
         dtype: dtype policy; the classifier is float32 under every policy.
 
-    Returns, when called with normalised images (B, H, W, 3): float32 logits (B, H, W, num_classes).
+    Returns, when called with normalised images (B, H, W, 3): float32 logits (B, H, W, num_classes), or the dict
+    {"logits", "auxiliary"}.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class DeepLabV3Plus(Network):
         separable: bool = True,
         aspp_refinement: bool = False,
         dropout: float = 0.0,
+        auxiliary: bool = False,
         align_corners: bool = False,
         low_level: str | None = None,
         deep: str | None = None,
@@ -88,8 +91,11 @@ class DeepLabV3Plus(Network):
         x = keras.layers.Concatenate(name="decoder_concat", dtype=dtype)([x, low])
         for index in range(1, decoder_convolutions + 1):
             x = conv_norm(x, decoder_channels, 3, separable=separable, name=f"decoder{index}", dtype=dtype)
-        logits = crop_logits(classify(x, images, num_classes, align_corners=align_corners), inputs, images)
-        super().__init__(inputs=inputs, outputs=logits, **kwargs)
+        outputs = crop_logits(classify(x, images, num_classes, align_corners=align_corners), inputs, images)
+        if auxiliary:
+            second = fcn_head(features[feature_before(strides, deep)], images, num_classes, dtype=dtype)
+            outputs = {"logits": outputs, "auxiliary": crop_logits(second, inputs, images, name="auxiliary_crop")}
+        super().__init__(inputs=inputs, outputs=outputs, **kwargs)
         self._remember(
             dtype,
             backbone=backbone,
@@ -102,6 +108,7 @@ class DeepLabV3Plus(Network):
             separable=separable,
             aspp_refinement=aspp_refinement,
             dropout=dropout,
+            auxiliary=auxiliary,
             align_corners=align_corners,
             low_level=low_level,
             deep=deep,
@@ -162,8 +169,8 @@ class DeepLabV3(Network):
             x = conv_norm(x, decoder_channels, 3, separable=separable, name=f"decoder{index}", dtype=dtype)
         outputs = crop_logits(classify(x, images, num_classes, align_corners=align_corners), inputs, images)
         if auxiliary:
-            earlier = features[feature_before(strides, deep)]
-            outputs = {"logits": outputs, "auxiliary": fcn_head(earlier, inputs, num_classes, dtype=dtype)}
+            second = fcn_head(features[feature_before(strides, deep)], images, num_classes, dtype=dtype)
+            outputs = {"logits": outputs, "auxiliary": crop_logits(second, inputs, images, name="auxiliary_crop")}
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
         self._remember(
             dtype,

@@ -94,9 +94,9 @@ def read_features(backbone: keras.Model, images: Any, size_multiple: int) -> tup
     return backbone(images), images
 
 
-def crop_logits(logits: Any, images: Any, padded: Any) -> Any:
+def crop_logits(logits: Any, images: Any, padded: Any, name: str = "crop") -> Any:
     """Return logits at the size of `images`, from those of the padded images of `read_features`."""
-    return logits if padded is images else CropLike(name="crop", dtype="float32")(logits, images)
+    return logits if padded is images else CropLike(name=name, dtype="float32")(logits, images)
 
 
 def describe(strides: Mapping[str, int]) -> str:

@@ -43,8 +43,9 @@ def test_config_round_trip_keeps_every_argument(network_class):
     assert twin.get_layer("classifier").compute_dtype == "float32"
 
 
-def test_auxiliary_head_gives_both_logits():
-    network = DeepLabV3(backbone(), 3, auxiliary=True, **NARROW)
+@pytest.mark.parametrize("network_class", [DeepLabV3, DeepLabV3Plus])
+def test_auxiliary_head_gives_both_logits(network_class):
+    network = network_class(backbone(), 3, auxiliary=True, size_multiple=8, **NARROW)
     outputs = network.predict(np.zeros((1, 33, 20, 3), "float32"), verbose=0)
     assert {name: value.shape for name, value in outputs.items()} == {
         "logits": (1, 33, 20, 3),
