@@ -1,12 +1,15 @@
-"""The compiled steps that `train_step.py` times: our networks on both backends, and PyTorch's."""
+"""The compiled steps that several benchmarks time: our networks on both backends, and PyTorch's."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from desertseg.memory import keep_freed_memory
+
 NUM_CLASSES = 10
+MODES = ("train", "infer")
 
 
 def make_batch(arguments: argparse.Namespace) -> tuple[Any, Any]:
@@ -18,29 +21,52 @@ def make_batch(arguments: argparse.Namespace) -> tuple[Any, Any]:
     return images, generator.integers(0, NUM_CLASSES, shape, dtype=np.uint8)
 
 
-def prepare_keras(arguments: argparse.Namespace, backend: str, fast: bool) -> tuple[dict[str, Callable], dict]:
-    from contextlib import nullcontext
+def import_keras(backend: str, fast: bool = True) -> None:
+    """Import what `prepare_keras` needs, before its memory is measured, and start the backend.
 
+    `keep_freed_memory` is left to the rows that are as a user of the package has them.
+    """
     if fast:
-        from desertseg.memory import keep_freed_memory
-
         keep_freed_memory()
     import keras
 
+    import desertseg.models  # noqa: F401
+
+    assert keras.backend.backend() == backend
+    keras.ops.zeros(1)
+
+
+def prepare_keras(
+    build: Callable[[], Any], arguments: argparse.Namespace, modes: Sequence[str] = MODES, *, fast: bool = True
+) -> tuple[dict[str, Callable], dict]:
+    """Return the steps of a segmenter by mode, compiled, and what is known of them.
+
+    Args:
+        build: returns the segmenter.
+        arguments: --batch, --size, --dtype.
+        modes: "train", "infer" or both.
+        fast: with our layers' own forms; else with the plain Keras operations.
+    """
+    from contextlib import nullcontext
+
+    import keras
+
     from desertseg.layers import plain_forms
-    from desertseg.models import build_segmenter
 
     if arguments.dtype == "bfloat16":
         keras.config.set_dtype_policy("mixed_bfloat16")
     keras.utils.set_random_seed(0)
-    model = build_segmenter(backbone=arguments.backbone)
-    model.optimizer = keras.optimizers.AdamW(1e-4)
-    model.optimizer.build(model.trainable_variables)
+    model = build()
+    if "train" in modes:
+        model.optimizer = keras.optimizers.AdamW(1e-4)
+        model.optimizer.build(model.trainable_variables)
+    prepare = prepare_jax if keras.backend.backend() == "jax" else prepare_tensorflow
     with nullcontext() if fast else plain_forms():
-        return (prepare_jax if backend == "jax" else prepare_tensorflow)(model, make_batch(arguments))
+        run, info = prepare(model, make_batch(arguments), modes)
+    return run, {"parameters": model.count_params(), **info}
 
 
-def prepare_jax(model: Any, batch: tuple[Any, Any]) -> tuple[dict[str, Callable], dict]:
+def prepare_jax(model: Any, batch: tuple[Any, Any], modes: Sequence[str]) -> tuple[dict[str, Callable], dict]:
     import jax
     import keras
 
@@ -56,14 +82,17 @@ def prepare_jax(model: Any, batch: tuple[Any, Any]) -> tuple[dict[str, Callable]
         trainable, optimizer = model.optimizer.stateless_apply(optimizer, gradients, trainable)
         return (trainable, other, optimizer), value
 
-    variables = (model.trainable_variables, model.non_trainable_variables, model.optimizer.variables)
-    state = jax.tree.map(lambda v: jax.numpy.array(v.value), variables)
+    # Not copied: the first training step takes the model's own arrays, which nobody reads again.
+    optimizer = model.optimizer.variables if "train" in modes else []
+    variables = (model.trainable_variables, model.non_trainable_variables, optimizer)
+    state = jax.tree.map(lambda v: v.value, variables)
     images, labels = jax.device_put(batch)
     infer = jax.jit(lambda state, images: model.stateless_call(state[0], state[1], images, training=False)[0])
-    lowered = {
-        "train": jax.jit(train, donate_argnums=0).lower(state, images, labels),
-        "infer": infer.lower(state, images),
-    }
+    lowered = {}
+    if "train" in modes:
+        lowered["train"] = jax.jit(train, donate_argnums=0).lower(state, images, labels)
+    if "infer" in modes:
+        lowered["infer"] = infer.lower(state, images)
     compiled = {mode: program.compile() for mode, program in lowered.items()}
 
     def run_train():
@@ -72,10 +101,12 @@ def prepare_jax(model: Any, batch: tuple[Any, Any]) -> tuple[dict[str, Callable]
         value.block_until_ready()
 
     info = {f"{mode}_flops": program.cost_analysis()["flops"] for mode, program in lowered.items()}
-    return {"train": run_train, "infer": lambda: compiled["infer"](state, images).block_until_ready()}, info
+    info |= {f"{mode}_temporary": p.memory_analysis().temp_size_in_bytes for mode, p in compiled.items()}
+    run = {"train": run_train, "infer": lambda: compiled["infer"](state, images).block_until_ready()}
+    return {mode: run[mode] for mode in modes}, info
 
 
-def prepare_tensorflow(model: Any, batch: tuple[Any, Any]) -> tuple[dict[str, Callable], dict]:
+def prepare_tensorflow(model: Any, batch: tuple[Any, Any], modes: Sequence[str]) -> tuple[dict[str, Callable], dict]:
     import keras
     import tensorflow as tf
 
@@ -90,28 +121,32 @@ def prepare_tensorflow(model: Any, batch: tuple[Any, Any]) -> tuple[dict[str, Ca
         return value
 
     infer = tf.function(lambda: model(images, training=False))
-    train(), infer()
-    return {"train": lambda: train().numpy(), "infer": lambda: infer().numpy()}, {}
+    run = {"train": lambda: train().numpy(), "infer": lambda: infer().numpy()}
+    return {mode: run[mode] for mode in modes}, {}
 
 
-def prepare_torch(arguments: argparse.Namespace) -> tuple[dict[str, Callable], dict]:
+def prepare_torch(
+    build: Callable[[], Any], arguments: argparse.Namespace, modes: Sequence[str] = MODES, *, channels_last: bool = True
+) -> tuple[dict[str, Callable], dict]:
+    """Return PyTorch's steps by mode; on a GPU compiled.
+
+    Args:
+        build: returns a module from normalised images (B, 3, H, W) to logits (B, C, H, W).
+        arguments: --batch, --size, --dtype, --threads, --device.
+        modes: "train", "infer" or both.
+        channels_last: memory layout; PyTorch's convolutions are faster in it.
+    """
     import torch
 
-    declare_torchvision_operators(torch)
     torch.set_num_threads(arguments.threads)
     device = "cuda" if arguments.device == "gpu" else "cpu"
+    layout = torch.channels_last if channels_last else torch.contiguous_format
     images, labels = make_batch(arguments)
-    model = build_torch(arguments.backbone).to(device, memory_format=torch.channels_last)
-    x = (
-        torch.from_numpy(images)
-        .to(device)
-        .permute(0, 3, 1, 2)
-        .float()
-        .div(255)
-        .contiguous(memory_format=torch.channels_last)
-    )
+    model = build().to(device, memory_format=layout)
+    x = torch.from_numpy(images).to(device).permute(0, 3, 1, 2).float().div(255).contiguous(memory_format=layout)
     y = torch.from_numpy(labels).to(device).long()
-    optimizer = torch.optim.AdamW(model.parameters(), 1e-4, fused=device == "cuda")
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, 1e-4, fused=device == "cuda")
     forward = torch.compile(model) if device == "cuda" else model
     autocast = torch.autocast(device, torch.bfloat16, enabled=arguments.dtype == "bfloat16")
 
@@ -129,33 +164,5 @@ def prepare_torch(arguments: argparse.Namespace) -> tuple[dict[str, Callable], d
         with torch.inference_mode(), autocast:
             forward(x)[0, 0, 0, 0].item()
 
-    return {"train": train, "infer": infer}, {}
-
-
-def build_torch(backbone: str) -> Any:
-    """Return segmentation_models.pytorch's DeepLabV3+ changed to the decoder of our `DeepLabV3Plus`."""
-    import segmentation_models_pytorch as smp
-    from segmentation_models_pytorch.decoders.deeplabv3.decoder import SeparableConv2d
-    from torch import nn
-
-    model = smp.DeepLabV3Plus(
-        backbone, encoder_weights=None, classes=NUM_CLASSES, decoder_atrous_rates=(6, 12, 18), decoder_aspp_dropout=0.0
-    )
-    decoder = model.decoder
-    decoder.aspp = decoder.aspp[0]
-    decoder.up = nn.Upsample(scale_factor=4, mode="bilinear")
-    second = (SeparableConv2d(256, 256, 3, padding=1, bias=False), nn.BatchNorm2d(256), nn.ReLU())
-    decoder.block2 = nn.Sequential(*decoder.block2, *second)
-    model.segmentation_head[1] = nn.Upsample(scale_factor=4, mode="bilinear")
-    return model
-
-
-def declare_torchvision_operators(torch: Any) -> None:
-    """Declare two operators without which torchvision does not import on a CPU build of PyTorch."""
-    try:
-        library = torch.library.Library("torchvision", "DEF")
-        for name in ("nms", "qnms"):
-            library.define(name + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    except RuntimeError:
-        return  # a torchvision with its own operators was imported before
-    globals()["_library"] = library  # the declaration lives as long as the object
+    run = {"train": train, "infer": infer}
+    return {mode: run[mode] for mode in modes}, {"parameters": sum(p.numel() for p in model.parameters())}
