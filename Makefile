@@ -48,10 +48,10 @@ test: $(VENV)/.test
 	KERAS_BACKEND=tensorflow $(BIN)/pytest -n $(THREADS) --dist loadgroup $(KERAS_TESTS)
 
 parity: $(VENV)/.parity
-	KERAS_BACKEND=jax $(BIN)/pytest -m parity tests/parity
-	KERAS_BACKEND=tensorflow $(BIN)/pytest -m parity tests/parity
+	KERAS_BACKEND=jax $(BIN)/pytest -n $(THREADS) -m "parity and not slow" tests/parity
+	KERAS_BACKEND=tensorflow $(BIN)/pytest -n $(THREADS) -m "parity and not slow" tests/parity
 
-slow: $(VENV)/.test
+slow: $(VENV)/.parity
 	KERAS_BACKEND=jax $(BIN)/pytest -m slow tests
 
 clean:

@@ -24,8 +24,13 @@ def compare(assert_near):
     return compare
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"])
-def test_torchvision(name, images, randomize, run_torch, load_from, compare, assert_statistics_move_alike):
+def deep(*names):
+    """The deepest take minutes to compile: they are among the slow tests."""
+    return [pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", *deep("resnet101", "resnet152")])
+def test_torchvision(name, images, randomize, run_torch, load_from, compare):
     import torchvision
 
     reference = randomize(getattr(torchvision.models, name)(weights=None))
@@ -34,6 +39,15 @@ def test_torchvision(name, images, randomize, run_torch, load_from, compare, ass
     loaded = load_from(network, reference)
     assert set(loaded.excused) == {"fc.weight", "fc.bias"}
     compare(network, run_torch(getter, images), images)
+
+
+@pytest.mark.parametrize("name", ["resnet18", *deep("resnet34", "resnet50", "resnet101", "resnet152")])
+def test_one_training_step_moves_the_statistics_alike(name, randomize, load_from, assert_statistics_move_alike):
+    import torchvision
+
+    reference = randomize(getattr(torchvision.models, name)(weights=None))
+    network = build(name)
+    load_from(network, reference)
     assert_statistics_move_alike(network, network, reference)
 
 
