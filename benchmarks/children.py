@@ -106,6 +106,7 @@ def serve(
     prepare: Callable[[], tuple[dict[str, Callable], dict[str, Any]]],
     imports: Callable[[], object],
     arguments: argparse.Namespace,
+    peak: Callable[[Callable], int | None] | None = None,
 ) -> None:
     """Import, build and compile one row, then time `steps` steps of the mode that each line read names.
 
@@ -113,33 +114,33 @@ def serve(
         prepare: returns the steps by mode and what is to be told of the row.
         imports: what is loaded before, whose memory does not count as the row's.
         arguments: of the program.
+        peak: returns a step's peak of memory; None takes the process' own, above what it held after the imports.
     """
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.threads])
     try:
         imports()
         base = resident()
+        peak = peak or (lambda step: peak_of(step, base))
         run, info = prepare()
     except ImportError as error:
         print(json.dumps({"error": f"not installed ({error.name})"}), flush=True)
         return
     for step in [*run.values()] * 2:
         step()
-    print(json.dumps(info), flush=True)
+    whole = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - base
+    print(json.dumps(info | {"whole_peak": whole}), flush=True)
     peaks: dict[str, int | None] = {}
     for line in sys.stdin:
         mode = line.strip()
         if mode not in peaks:
-            peaks[mode] = peak_of(run[mode])
+            peaks[mode] = peak(run[mode])
         times, processor = [], []
         for _ in range(arguments.steps):
             start, used = time.perf_counter(), time.process_time()
             run[mode]()
             times.append(time.perf_counter() - start)
             processor.append(time.process_time() - used)
-        whole = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        peak = peaks[mode]
-        memory = {f"{mode}_peak": None if peak is None else peak - base, "whole_peak": whole - base}
-        print(json.dumps({"times": times, "processor": processor, **memory}), flush=True)
+        print(json.dumps({"times": times, "processor": processor, f"{mode}_peak": peaks[mode]}), flush=True)
 
 
 def resident() -> int:
@@ -147,8 +148,8 @@ def resident() -> int:
     return _status("VmRSS")
 
 
-def peak_of(step: Callable[[], object]) -> int | None:
-    """Return the bytes that this process holds at most during a step; None where the kernel does not tell (not Linux).
+def peak_of(step: Callable[[], object], base: int) -> int | None:
+    """Return the bytes above `base` that this process holds at most during a step; None where no kernel tells them.
 
     What earlier work freed and the allocator kept, compiling above all, is given back before.
     """
@@ -158,7 +159,7 @@ def peak_of(step: Callable[[], object]) -> int | None:
     except (AttributeError, OSError):
         return None
     step()
-    return _status("VmHWM")
+    return _status("VmHWM") - base
 
 
 def _status(name: str) -> int:

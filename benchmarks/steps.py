@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import math
+import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -55,7 +57,7 @@ def prepare_keras(
 
     if arguments.dtype == "bfloat16":
         keras.config.set_dtype_policy("mixed_bfloat16")
-    keras.utils.set_random_seed(0)
+    random.seed(0)  # as `fit` does: `keras.utils.set_random_seed` would import TensorFlow
     model = build()
     if "train" in modes:
         model.optimizer = keras.optimizers.AdamW(1e-4)
@@ -63,7 +65,7 @@ def prepare_keras(
     prepare = prepare_jax if keras.backend.backend() == "jax" else prepare_tensorflow
     with nullcontext() if fast else plain_forms():
         run, info = prepare(model, make_batch(arguments), modes)
-    return run, {"parameters": model.count_params(), **info}
+    return run, {"parameters": sum(math.prod(w.shape) for w in model.trainable_weights), **info}
 
 
 def prepare_jax(model: Any, batch: tuple[Any, Any], modes: Sequence[str]) -> tuple[dict[str, Callable], dict]:
@@ -101,7 +103,11 @@ def prepare_jax(model: Any, batch: tuple[Any, Any], modes: Sequence[str]) -> tup
         value.block_until_ready()
 
     info = {f"{mode}_flops": program.cost_analysis()["flops"] for mode, program in lowered.items()}
-    info |= {f"{mode}_temporary": p.memory_analysis().temp_size_in_bytes for mode, p in compiled.items()}
+    for mode, program in compiled.items():
+        memory = program.memory_analysis()
+        info[f"{mode}_temporary"] = memory.temp_size_in_bytes
+        both = memory.argument_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes
+        info[f"{mode}_needs"] = both + memory.temp_size_in_bytes
     run = {"train": run_train, "infer": lambda: compiled["infer"](state, images).block_until_ready()}
     return {mode: run[mode] for mode in modes}, info
 
@@ -166,3 +172,20 @@ def prepare_torch(
 
     run = {"train": train, "infer": infer}
     return {mode: run[mode] for mode in modes}, {"parameters": sum(p.numel() for p in model.parameters())}
+
+
+def device_peak(backend: str, step: Callable[[], object]) -> int | None:
+    """Return the bytes of a GPU's memory that a step allocates at most; None on JAX, where `info` has them."""
+    if backend == "torch":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+        step()
+        return torch.cuda.max_memory_allocated()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.reset_memory_stats("GPU:0")
+        step()
+        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+    return None
