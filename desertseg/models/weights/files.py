@@ -58,9 +58,12 @@ def _read_file(path: Path, key: str | None) -> dict[str, np.ndarray]:
     with open(path, "rb") as file:
         start = file.read(512)
     _check_kind(path, start)
-    if start[:2] == b"PK" or start[:1] == b"\x80":
-        return _read_torch(path, key)
-    return _read_safetensors(path)
+    return _read_torch(path, key) if _is_torch(start) else _read_safetensors(path)
+
+
+def _is_torch(start: bytes) -> bool:
+    # Safetensors begins with its header's length, whose first bytes may be anything: "PK" or a pickle's 0x80 too.
+    return start[8:9] != b"{" and (start[:2] == b"PK" or start[:1] == b"\x80")
 
 
 def _check_kind(path: Path, start: bytes) -> None:
@@ -78,7 +81,7 @@ def _check_kind(path: Path, start: bytes) -> None:
         found = "is a web page, not the weights; download the file itself (on a hub: the 'resolve' address, not 'blob')"
     elif start.startswith(b"\x89HDF"):
         found = "is an HDF5 file; give Keras weights under a name that ends in .weights.h5"
-    elif start[8:9] != b"{" and start[:2] != b"PK" and start[:1] != b"\x80":
+    elif start[8:9] != b"{" and not _is_torch(start):
         found = f"is no checkpoint: it begins with {start[:8]!r}; {_EXPECTED}"
     else:
         return

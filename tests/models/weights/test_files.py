@@ -54,6 +54,17 @@ def test_half_precision_becomes_float32(tmp_path):
         np.testing.assert_array_equal(value, [1.5, -0.25])
 
 
+@pytest.mark.parametrize("length", [0x80, 0x8080, 0x4B50])
+def test_the_length_of_a_header_says_nothing_about_the_kind(length, tmp_path):
+    """Such a file begins with a pickle's 0x80, or a zip's "PK"."""
+    path = write_raw(tmp_path / "w.safetensors", x=("F32", [2], np.ones(2, np.float32).tobytes()))
+    content = path.read_bytes()
+    old = struct.unpack("<Q", content[:8])[0]
+    header = content[8 : 8 + old].ljust(length)
+    path.write_bytes(struct.pack("<Q", length) + header + content[8 + old :])
+    np.testing.assert_array_equal(read_tensors(path)["x"], [1, 1])
+
+
 def test_an_eight_bit_float_is_refused(tmp_path):
     path = write_raw(tmp_path / "w.safetensors", x=("F8_E4M3", [2], b"\0\0"))
     assert "save it as float32" in refusal(path)
