@@ -37,31 +37,6 @@ def test_any_size_in_the_same_size_out():
         assert network.predict(images(size), verbose=0).shape == (2, *size, 3)
 
 
-def test_file_and_call_and_neighbours_change_nothing(tmp_path):
-    network = tiny()
-    randomize(network)
-    expected = network.predict(images(), verbose=0)
-    assert expected.std() > 1e-2
-    network.save(tmp_path / "n.keras")
-    loaded = keras.saving.load_model(tmp_path / "n.keras")
-    assert loaded.get_config() == network.get_config()
-    np.testing.assert_array_equal(loaded.predict(images(), verbose=0), expected)
-    # The compiled programs for other batch sizes, and the uncompiled one, sum in another order.
-    np.testing.assert_allclose(network.predict(images()[1:], verbose=0), expected[1:], rtol=0, atol=1e-4)
-    np.testing.assert_allclose(network(images()), expected, rtol=0, atol=1e-4)
-
-
-def test_logits_are_float32_in_bfloat16():
-    backbone = MobileNetV3(width=0.05, dtype="mixed_bfloat16")
-    network = LRASPP(backbone, 3, channels=8, dtype="mixed_bfloat16")
-    assert network.low == "stage2"
-    assert network.get_layer("project_conv").compute_dtype == "bfloat16"
-    assert network.get_layer("low_classifier").compute_dtype == "float32"
-    logits = network.predict(images(), verbose=0)
-    assert logits.dtype == np.float32
-    assert np.isfinite(logits).all()
-
-
 def test_a_gradient_reaches_every_variable():
     network = LRASPP(MobileNetV3(width=0.05), 3, channels=8)
     randomize(network)

@@ -52,28 +52,6 @@ def test_any_size_in_the_same_size_out(network_class, options, build):
 
 
 @NETWORKS
-@BACKBONES
-def test_file_and_call_and_neighbours_change_nothing(network_class, options, build, tmp_path):
-    network = network_class(build(), 3, **options)
-    randomize(network)
-    expected = network.predict(images(), verbose=0)
-    assert expected.std() > 1e-2
-    network.save(tmp_path / "n.keras")
-    loaded = keras.saving.load_model(tmp_path / "n.keras")
-    np.testing.assert_array_equal(loaded.predict(images(), verbose=0), expected)
-    # The compiled program for another batch size sums in another order.
-    np.testing.assert_allclose(network.predict(images()[1:], verbose=0), expected[1:], rtol=0, atol=1e-4)
-
-
-@NETWORKS
-def test_call_equals_predict(network_class, options):
-    network = network_class(patches(("block1", "block2")), 3, **options)
-    randomize(network)
-    # The compiled program sums in another order.
-    np.testing.assert_allclose(network(images()), network.predict(images(), verbose=0), rtol=0, atol=1e-4)
-
-
-@NETWORKS
 def test_config_round_trip_and_bfloat16(network_class, options):
     network = network_class(backbone(), 3, **options, grids=(1, 4), dropout=0.1, dtype="mixed_bfloat16")
     twin = network_class.from_config(network.get_config())
