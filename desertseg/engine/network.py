@@ -8,7 +8,10 @@ from typing import Any
 from desertseg.engine.recipe import AUTO, ModelRecipe, Recipe
 from desertseg.labels import LabelMap
 from desertseg.models import Segmenter, build_segmenter, load_weights_from
-from desertseg.models.weights import Found, describe_weights, is_preset
+from desertseg.models.catalogue import NETWORKS
+from desertseg.models.weights import Found, describe_weights, is_preset, presets_for
+from desertseg.models.weights.presets import fetch
+from desertseg.models.weights.source import is_keras_weights
 from desertseg.models.zoo import network_spec, options_of
 
 
@@ -16,21 +19,39 @@ def resolve_model(model: ModelRecipe) -> ModelRecipe:
     """Return the recipe's model with names in place of "auto".
 
     A checkpoint says which network it is of. One of a whole network is taken whole unless another network is asked for;
-    then, and where it has a backbone alone, it decides the backbone.
+    then, and where it has a backbone alone, it decides the backbone, unless that is asked for by name as well, as in
+    "deeplabv3plus_resnet50". Options without which its weights would compute something else come with it either way.
 
     Raises:
         UserError: an unknown name, or weights that cannot be read.
     """
-    found = None
-    if model.weights and AUTO in (model.name, model.backbone) and not is_preset(model.weights):
-        found = describe_weights(model.weights)
-    name = model.name if model.name != AUTO else found.model if found else "deeplabv3plus"
-    spec = network_spec(name)
-    backbone = model.backbone if model.backbone != AUTO else found.backbone if found else spec.backbone
+    spec = None if model.name == AUTO else network_spec(model.name)
+    found = _describe_file(model.weights, asked=spec is not None)
+    name = model.name if spec else found.model if found else "deeplabv3plus"
+    spec = spec or network_spec(name)
+    backbone = spec.backbone
+    if model.backbone != AUTO:
+        backbone = model.backbone
+    elif found and name not in NETWORKS:
+        backbone = found.backbone
+    found = found or _describe_preset(model.weights, spec.architecture, backbone)
     options = {**_options_from(found, spec.architecture, backbone), **spec.options, **model.options}
     stride = model.output_stride or options.pop("output_stride", None) or spec.output_stride or 0
     options.pop("output_stride", None)
     return dataclasses.replace(model, name=name, backbone=backbone, output_stride=stride, options=options)
+
+
+def _describe_file(weights: str, asked: bool) -> Found | None:
+    """Return what a checkpoint holds; None for none, and for one that cannot tell while a network is asked for."""
+    if not weights or is_preset(weights) or (asked and is_keras_weights(weights)):
+        return None
+    return describe_weights(weights)
+
+
+def _describe_preset(weights: str, architecture: str, backbone: str) -> Found | None:
+    """Return what published weights of a whole network hold; None for those of a backbone, which ask for nothing."""
+    preset = presets_for(architecture, backbone).get(weights)
+    return describe_weights(fetch(preset)) if preset and preset.model else None
 
 
 def build_network(recipe: Recipe, labels: LabelMap) -> tuple[Segmenter, list[str]]:

@@ -177,7 +177,7 @@ def find_name(kind: str, name: str, known: Iterable[str]) -> str:
 def backbone_name(backbone: keras.Model) -> str | None:
     """Return the zoo's name of a backbone, None for one that is not as the zoo builds it."""
     for name, (kind, options) in BACKBONES.items():
-        if type(backbone) is kind and all(_plain(getattr(backbone, k)) == _plain(v) for k, v in options.items()):
+        if type(backbone) is kind and all(plain(getattr(backbone, k)) == plain(v) for k, v in options.items()):
             return name
     return None
 
@@ -196,5 +196,6 @@ def describe_network(network: keras.Model) -> str:
     return f"{architecture} on {backbone_name(backbone) or backbone.name}"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return an option as it compares: a file of ours gives a list where the constructor was given a tuple."""
     return tuple(value) if isinstance(value, list) else value

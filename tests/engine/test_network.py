@@ -38,6 +38,25 @@ def test_a_checkpoint_decides_what_is_left_open(resnet18: Path) -> None:
     assert (chosen.name, chosen.backbone) == ("upernet", "resnet18")
 
 
+def test_a_network_that_is_asked_for_by_name_keeps_its_backbone(resnet18: Path) -> None:
+    model = resolve_model(ModelRecipe(name="deeplabv3plus_resnet101", weights=str(resnet18)))
+    assert (model.name, model.backbone) == ("deeplabv3plus_resnet101", "resnet101")
+
+
+def test_arrays_of_save_weights_need_no_more_than_the_model() -> None:
+    model = resolve_model(ModelRecipe(name="deeplabv3plus", weights="a.weights.h5"))
+    assert (model.name, model.backbone, model.options) == ("deeplabv3plus", "resnet18", {})
+
+
+def test_the_options_of_a_checkpoint_come_with_it_to_a_network_that_is_asked_for(tiny_run: Path) -> None:
+    from desertseg.models import build_segmenter
+
+    path = tiny_run.parent / "dense.keras"
+    build_segmenter("deeplabv3", "resnet18", output_stride=8, width=8, atrous_rates=(1, 2, 3)).save(path)
+    model = resolve_model(ModelRecipe(name="deeplabv3", backbone="resnet18", weights=str(path)))
+    assert (model.output_stride, model.options["atrous_rates"]) == (8, (1, 2, 3))
+
+
 def test_the_options_of_a_checkpoint_reach_the_network_that_they_are_of(tiny_run: Path) -> None:
     from desertseg.models import build_segmenter
 

@@ -11,6 +11,7 @@ import h5py
 import keras
 import numpy as np
 
+from desertseg.labels import LabelMap
 from desertseg.models.errors import ModelError
 from desertseg.models.segmenter import Segmenter
 from desertseg.models.weights.layout import Assignment, Tensors
@@ -27,11 +28,13 @@ class KerasWeights:
         arrays: by the names that `named_variables` gives a network of the same architecture.
         num_classes: of its classifier; None for a backbone.
         network: the saved network (or backbone) itself.
+        labels: of a saved segmenter, else None.
     """
 
     arrays: dict[str, np.ndarray]
     num_classes: int | None
     network: keras.Model
+    labels: LabelMap | None = None
 
 
 def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
@@ -82,9 +85,9 @@ def read_keras(path: str | Path) -> KerasWeights:
     except (ValueError, TypeError, KeyError, AttributeError, OSError, ImportError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"weights {path} cannot be loaded ({reason}); give the best.keras of a run") from error
-    network = model.network if isinstance(model, Segmenter) else model
+    network, labels = (model.network, model.labels) if isinstance(model, Segmenter) else (model, None)
     arrays = {name: np.array(variable, dtype="float32") for name, variable in named_variables(network).items()}
-    return KerasWeights(arrays, getattr(network, "num_classes", None), network)
+    return KerasWeights(arrays, getattr(network, "num_classes", None), network, labels)
 
 
 def load_weights_h5(model: keras.Model, path: str | Path) -> str:

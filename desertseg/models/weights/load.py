@@ -7,14 +7,25 @@ from dataclasses import dataclass
 
 import keras
 
-from desertseg.models.catalogue import describe_network
+from desertseg.labels import LabelMap
+from desertseg.models.catalogue import describe_network, plain
 from desertseg.models.errors import ModelError
 from desertseg.models.segmenter import Segmenter
 from desertseg.models.weights.keras_files import load_weights_h5
-from desertseg.models.weights.layout import Found, Layout, Tensors
+from desertseg.models.weights.layout import Assignment, Found, Layout, Tensors
 from desertseg.models.weights.registry import LAYOUTS
 from desertseg.models.weights.source import Source, is_keras_weights, open_source
 from desertseg.models.weights.strict import apply_plan, make_plan, refuse
+
+# Options of networks and backbones that change what is computed and no tensor's shape.
+_TRACELESS = (
+    "output_stride",
+    "atrous_rates",
+    "align_corners",
+    "dilate_first_block",
+    "position_offset",
+    "position_antialias",
+)
 
 
 @dataclass(frozen=True)
@@ -24,11 +35,12 @@ class LoadedWeights:
     Attributes:
         source: file, folder or preset.
         layout: who wrote it, such as "torchvision ResNet".
-        part: "network" or "backbone".
+        part: "network", "backbone" or "head".
         tensors: how many were used.
         excused: tensor -> why it was left out.
-        reinitialized: our layers with fresh random weights because the file's count of classes is another.
+        reinitialized: our classifier's variables with fresh random weights, as the file's classes are others -> why.
         licence: of published weights, where it is known.
+        notes: what fitted and may all the same not be what the user expects.
     """
 
     source: str
@@ -38,6 +50,7 @@ class LoadedWeights:
     excused: dict[str, str]
     reinitialized: dict[str, str]
     licence: str = ""
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """Return what there is to tell, for the terminal and the log."""
@@ -47,7 +60,7 @@ class LoadedWeights:
             names = [name for name, why in self.excused.items() if why == reason]
             lines.append(f"weights: left out {_listed(names)}: {reason}")
         lines += [f"weights: {layer} starts anew: {why}" for layer, why in self.reinitialized.items()]
-        return lines
+        return lines + [f"weights: {note}" for note in self.notes]
 
 
 def load_weights_from(
@@ -75,23 +88,31 @@ def load_weights_from(
     opened = open_source(source, network)
     layout, found = identify(opened.tensors, opened.name, opened.layout)
     target, part, tensors, excused = _choose_target(network, layout, found, opened.tensors)
-    plan = make_plan(target, tensors, part.assign(target, tensors), part.excused, part.left)
+    labels = model.labels if isinstance(model, Segmenter) else None
+    restart = _are_others(labels, opened.labels)
+    plan = make_plan(target, tensors, part.assign(target, tensors), part.excused, part.left, restart=restart)
     plan.excused |= excused
     refuse(plan, f"{opened.name} ({found.layout})", _advice(network, found))
     apply_plan(plan, target)
+    kind = "head" if part.left else "network" if target is network and found.scope == "network" else "backbone"
     loaded = LoadedWeights(
         opened.name,
         found.layout,
-        "network" if target is network and found.scope == "network" else "backbone",
+        kind,
         len(plan.used) - len(plan.classifiers),
         plan.excused,
-        {
-            a.variable.path: f"the file has {shape[-1]} classes, the model {a.variable.shape[-1]}"
-            for a, shape in plan.classifiers
-        },
+        {a.variable.path: _why(a, shape, labels, opened.labels) for a, shape in plan.classifiers},
         opened.licence,
+        tuple(_notes(kind, target, found, None if plan.classifiers or opened.labels else labels)),
     )
     return _tell(loaded, say)
+
+
+def _load_keras_weights(model: keras.Model, source: str) -> LoadedWeights:
+    part = load_weights_h5(model, source)
+    network = model.network if isinstance(model, Segmenter) else model
+    filled = network.backbone if part == "backbone" and hasattr(network, "backbone") else network
+    return LoadedWeights(source, "Keras weights", part, len(filled.weights), {}, {})
 
 
 def describe_weights(source: Source) -> Found:
@@ -148,9 +169,51 @@ def _tell(loaded: LoadedWeights, say: Callable[[str], object] | None) -> LoadedW
     return loaded
 
 
+def _are_others(labels: LabelMap | None, theirs: LabelMap | None) -> bool:
+    """Return whether two label maps, as far as they are known, have other classes or another order of them."""
+    return labels is not None and theirs is not None and labels.names != theirs.names
+
+
+def _why(assignment: Assignment, shape: tuple[int, ...], labels: LabelMap | None, theirs: LabelMap | None) -> str:
+    count = assignment.variable.shape[-1]
+    if labels and theirs and shape[-1] == count:
+        return f"the file's classes are those of '{theirs.name}', the model's those of '{labels.name}'"
+    return f"the file has {shape[-1]} classes, the model {count}"
+
+
+def _notes(kind: str, target: keras.Model, found: Found, labels: LabelMap | None) -> list[str]:
+    """Return what fitted and may all the same not be what the user expects.
+
+    Args:
+        kind: what was filled: "network", "backbone" or "head".
+        target: which was filled.
+        found: in the file.
+        labels: of the model, where the file's classifier was taken and did not say of which classes it is.
+    """
+    notes = _differences(target, found) if kind == found.scope else []
+    if kind == "head":
+        notes.append("the file holds the head alone; the backbone keeps its weights, random ones if none were loaded")
+    if kind != "backbone" and labels:
+        notes.append(f"its {found.num_classes} classes are taken for those of '{labels.name}', in the same order")
+    return notes
+
+
+def _differences(target: keras.Model, found: Found) -> list[str]:
+    """Return what the file's network does otherwise although its weights fit: strides and rates leave no trace."""
+    theirs, ours = {}, {}
+    for part in (getattr(target, "backbone", None), target):
+        for name, value in found.options.items():
+            if name in _TRACELESS and hasattr(part, name) and plain(getattr(part, name)) != plain(value):
+                theirs[name], ours[name] = value, getattr(part, name)
+    if not theirs:
+        return []
+    told = [", ".join(f"{name}={value}" for name, value in options.items()) for options in (theirs, ours)]
+    return [f"the file's network has {told[0]}, this one {told[1]}: its weights fit, but compute something else here"]
+
+
 def _advice(network: keras.Model, found: Found) -> str:
-    own = describe_network(network)
-    return f"the file holds a {found.model} on {found.backbone}, the model is {own}"
+    held = f"the backbone {found.backbone}" if found.scope == "backbone" else f"{found.model} on {found.backbone}"
+    return f"the file holds {held}, the model is {describe_network(network)}"
 
 
 def _listed(names: list[str], most: int = 3) -> str:

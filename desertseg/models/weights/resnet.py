@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import keras
 
@@ -45,13 +46,18 @@ def resnet_name(tensors: Tensors, prefix: str = "") -> str | None:
     return name
 
 
-def _detect(tensors: Tensors) -> Found | None:
+def _detect(tensors: Tensors, layout: str) -> Found | None:
     name = resnet_name(tensors)
-    return None if name is None else Found(RESNET.name, "backbone", "deeplabv3plus", name)
+    return None if name is None else Found(layout, "backbone", "deeplabv3plus", name)
 
 
 def _assign(backbone: keras.Model, tensors: Tensors) -> list[Assignment]:
     return layer_assignments(backbone, module_name)
 
 
-RESNET = Layout("torchvision or timm ResNet", _detect, _assign, excused={r"fc\..*": "ImageNet classifier"})
+def _layout(name: str) -> Layout:
+    return Layout(name, partial(_detect, layout=name), _assign, excused={r"fc\..*": "ImageNet classifier"})
+
+
+RESNET = _layout("torchvision or timm ResNet")
+KERAS_HUB_RESNET = _layout("Keras Hub ResNet")  # under torchvision's names, see keras_hub.py

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from desertseg.labels import LabelMap
 from desertseg.models.catalogue import ARCHITECTURES, BACKBONES, architecture_name, backbone_name
 from desertseg.models.errors import ModelError
 from desertseg.models.weights.files import read_tensors
@@ -18,18 +19,28 @@ from desertseg.models.weights.keras_files import own_assignments, read_keras
 from desertseg.models.weights.keras_hub import is_keras_hub, read_keras_hub
 from desertseg.models.weights.layout import Found, Layout, Tensors
 from desertseg.models.weights.presets import PRESETS, fetch, find_preset
+from desertseg.models.weights.resnet import KERAS_HUB_RESNET
 
 Source = str | Path | Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A checkpoint in memory, its name for messages, its layout where the file's kind tells it, and its licence."""
+    """A checkpoint in memory.
+
+    Attributes:
+        tensors: by name.
+        name: for messages.
+        layout: where the file's kind tells it.
+        licence: of published weights.
+        labels: of the classifier, where the file says which.
+    """
 
     tensors: Tensors
     name: str
     layout: Layout | None = None
     licence: str = ""
+    labels: LabelMap | None = None
 
 
 def is_preset(source: object) -> bool:
@@ -53,16 +64,17 @@ def open_source(source: Source, network: keras.Model | None) -> Opened:
         ModelError: nothing that can be read, or nothing that says which network it is of.
     """
     if isinstance(source, Mapping):
-        return Opened(source, "the given tensors")
+        return Opened({name: np.asarray(value) for name, value in source.items()}, "the given tensors")
     if is_preset(source):
         return _open_preset(str(source), network)
     if is_keras_hub(source):
-        return Opened(read_keras_hub(source), str(source))
+        return Opened(read_keras_hub(source), str(source), KERAS_HUB_RESNET)
     if str(source).endswith(".keras"):
         return _open_own(Path(source))
     if is_keras_weights(source):
         raise ModelError(
-            f"{source} does not say which network it is of; give --model and --backbone, or a run's best.keras"
+            f"{source} does not say which network it is of; give --model and, if it is not the usual one, --backbone; "
+            "or a run's best.keras"
         )
     return Opened(read_tensors(source), str(source))
 
@@ -98,7 +110,7 @@ def _open_own(path: Path) -> Opened:
         network=type(network) if whole else None,
         backbone=("backbone/", inner) if whole else None,
     )
-    return Opened(saved.arrays, str(path), layout)
+    return Opened(saved.arrays, str(path), layout, labels=saved.labels)
 
 
 def _nearest_name(backbone: keras.Model) -> str:

@@ -26,7 +26,7 @@ class Plan:
         values: (variable, array of its shape).
         used: names of the tensors that found a home.
         excused: tensor -> why it needs no home.
-        classifiers: (Assignment, shape in the file) of those with another class count.
+        classifiers: (Assignment, shape in the file) of those with other classes.
         problems: kind of mismatch -> its cases.
     """
 
@@ -46,6 +46,8 @@ def make_plan(
     assignments: Iterable[Assignment],
     excused: Mapping[str, str],
     left: Iterable[str] = (),
+    *,
+    restart: bool = False,
 ) -> Plan:
     """Return what would be assigned; nothing is.
 
@@ -55,13 +57,14 @@ def make_plan(
         assignments: which tensor belongs where.
         excused: regular expression of tensor names that need no home -> why.
         left: regular expressions of the target's layers that need no tensor.
+        restart: treat the classifier as one with another class count.
     """
     plan, counts = Plan(), Counter[str]()
     filled = set()
     for assignment in assignments:
         counts.update(assignment.tensors)
         filled.add(id(assignment.variable))
-        _place(plan, assignment, tensors)
+        _place(plan, assignment, tensors, restart)
     plan.used = set(counts) & set(tensors)
     for name, count in counts.items():
         if count > 1 and name in tensors:
@@ -81,7 +84,7 @@ def make_plan(
     return plan
 
 
-def _place(plan: Plan, assignment: Assignment, tensors: Tensors) -> None:
+def _place(plan: Plan, assignment: Assignment, tensors: Tensors, restart: bool) -> None:
     missing = [name for name in assignment.tensors if name not in tensors]
     for name in missing:
         plan.note("missing", name)
@@ -94,7 +97,7 @@ def _place(plan: Plan, assignment: Assignment, tensors: Tensors) -> None:
         value = assignment.convert(*arrays)
     except ValueError:  # a transposition or concatenation that these shapes do not allow
         value = None
-    if value is not None and value.shape == expected:
+    if value is not None and value.shape == expected and not (restart and assignment.classifier):
         plan.values.append((assignment.variable, value))
     elif value is not None and assignment.classifier and value.shape[:-1] == expected[:-1]:
         plan.classifiers.append((assignment, value.shape))
@@ -108,7 +111,7 @@ def _reason(name: str, excused: Mapping[str, str]) -> str | None:
 
 
 def apply_plan(plan: Plan, target: keras.Model) -> None:
-    """Assign every value, and give the classifiers with another class count fresh random weights."""
+    """Assign every value, and give the classifiers with other classes fresh random weights."""
     for variable, value in plan.values:
         variable.assign(np.array(value))  # a copy: JAX may go on sharing the memory of what it is given
     fresh = {id(assignment.variable) for assignment, _ in plan.classifiers}

@@ -6,6 +6,7 @@ import pytest
 
 from desertseg.models import ModelError, ResNet, build_segmenter, describe_weights, load_weights_from
 from desertseg.models.weights.deeplab import TORCHVISION_DEEPLABV3
+from desertseg.models.weights.dinov2 import STARTER_HEAD
 from desertseg.models.weights.layout import Convolution
 from desertseg.models.weights.resnet import RESNET
 
@@ -90,9 +91,7 @@ def test_what_does_not_fit_is_listed_and_nothing_loaded(change, message, segment
 
 
 def test_another_depth_names_both(tensors):
-    with pytest.raises(
-        ModelError, match="the file holds a deeplabv3plus on resnet18, the model is deeplabv3 on resnet34"
-    ):
+    with pytest.raises(ModelError, match="the file holds the backbone resnet18, the model is deeplabv3 on resnet34"):
         load_weights_from(build_segmenter("deeplabv3", "resnet34", aspp_channels=8, decoder_channels=8), tensors)
 
 
@@ -149,6 +148,43 @@ def test_our_own_file_with_other_labels(tiny_options, tmp_path):
     features = trained.network.backbone.predict(images, verbose=0)
     for name, value in fresh.network.backbone.predict(images, verbose=0).items():
         np.testing.assert_array_equal(value, features[name])
+
+
+def test_our_own_file_with_as_many_other_labels(tiny_options, tmp_path):
+    build_segmenter(labels="falcon", **tiny_options).save(tmp_path / "best.keras")
+    same, other = (build_segmenter(labels=name, **tiny_options) for name in ("falcon", "falcon_starter"))
+    assert same.num_classes == other.num_classes
+    assert load_weights_from(same, tmp_path / "best.keras", say=None).reinitialized == {}
+    loaded = load_weights_from(other, tmp_path / "best.keras", say=None)
+    why = "the file's classes are those of 'falcon', the model's those of 'falcon_starter'"
+    assert loaded.reinitialized == dict.fromkeys(("classifier/kernel", "classifier/bias"), why)
+
+
+def test_what_leaves_no_trace_in_the_tensors_is_told(whole):
+    model, tensors = whole
+    assert load_weights_from(model, tensors, say=None).notes == ()
+    coarse = build_segmenter("deeplabv3", "resnet50", output_stride=16)
+    assert load_weights_from(coarse, tensors, say=None).notes == (
+        "the file's network has output_stride=8, atrous_rates=(12, 24, 36), this one output_stride=16, "
+        "atrous_rates=(6, 12, 18): its weights fit, but compute something else here",
+    )
+
+
+def test_a_file_of_as_many_unnamed_classes_says_how_they_are_taken(whole):
+    model, tensors = whole
+    head = {"classifier.4.weight": np.zeros((10, 256, 1, 1), "float32"), "classifier.4.bias": np.zeros(10, "float32")}
+    loaded = load_weights_from(model, tensors | head, say=None)
+    assert loaded.notes == ("its 10 classes are taken for those of 'falcon', in the same order",)
+
+
+def test_a_head_by_itself_says_so():
+    model = build_segmenter("convnext_head", width=64, depth=1, num_heads=1)
+    tensors = as_torch_has_it(STARTER_HEAD, model.network)
+    tensors["block.0.weight"] = tensors["block.0.weight"].swapaxes(0, 1)
+    loaded = load_weights_from(model, tensors, say=None)
+    assert loaded.part == "head"
+    assert loaded.lines()[0] == "weights: head from the given tensors (starter code's segmentation head), 8 tensors"
+    assert "the backbone keeps its weights, random ones if none were loaded" in loaded.notes[0]
 
 
 def test_the_weights_that_keras_saves(tiny_options, tmp_path):
