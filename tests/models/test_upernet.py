@@ -78,7 +78,7 @@ def test_a_gradient_reaches_every_variable(network_class, options):
 
 def test_levels_are_the_features_from_stride_4():
     network = UPerNet(backbone(), 3, 8)
-    assert network.features == ("stage1", "stage2", "stage3", "stage4")
+    assert network.inputs_from == ("stage1", "stage2", "stage3", "stage4")
     assert not network.pyramid
     assert network.get_layer("fpn1_act").output.shape[-1] == 8
     assert UPerNet(backbone(), 3, 8, inputs_from=("stage2", "stage4")).inputs_from == ("stage2", "stage4")
@@ -88,7 +88,7 @@ def test_levels_are_the_features_from_stride_4():
 
 def test_features_of_one_stride_become_a_pyramid():
     network = UPerNet(patches(), 3, 8)
-    assert network.features == ("block1", "block2", "block10", "block11")
+    assert network.inputs_from == ("block1", "block2", "block10", "block11")
     assert network.pyramid
     factors = [network.get_layer(name).factor for name in ("lateral1_rescale", "lateral2_rescale", "deep_rescale")]
     assert factors == [4, 2, 0.5]
