@@ -148,15 +148,21 @@ def resident() -> int:
     return _status("VmRSS")
 
 
+def give_back() -> None:
+    """Let the allocator return freed memory to the operating system, as far as it is glibc's."""
+    if sys.platform.startswith("linux"):
+        getattr(ctypes.CDLL(None), "malloc_trim", lambda pad: None)(0)
+
+
 def peak_of(step: Callable[[], object], base: int) -> int | None:
     """Return the bytes above `base` that this process holds at most during a step; None where no kernel tells them.
 
     What earlier work freed and the allocator kept, compiling above all, is given back before.
     """
+    give_back()
     try:
-        ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew at what is held now
-    except (AttributeError, OSError):
+    except OSError:
         return None
     step()
     return _status("VmHWM") - base

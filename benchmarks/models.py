@@ -7,7 +7,8 @@ The peers: segmentation_models.pytorch changed to our decoder (DeepLabV3+), torc
 LR-ASPP), transformers (SegFormer; UPerNet on timm's ResNet-50) and timm (DINOv2 under a 1x1 convolution), all from
 random weights and to logits at the picture's size, convolutional ones in channels_last; on a GPU compiled and in
 bfloat16 by autocast. Trained parameters and operations (of one forward pass) are counted by each row's own framework,
-so that equal numbers show equal networks. DINOv2 runs at the next size that 14 divides, in every row.
+so that equal numbers show equal networks; SegFormer's decoder does with fewer operations, see `LinearFusion`. DINOv2
+runs at the next size that 14 divides, in every row.
 
 Each row is a process of its own; the rows of a network take turns, a time is the median of all steps. "peak" is what
 the process holds at most during a step above what it held after its imports: weights, compiled program, activations,

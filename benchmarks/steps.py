@@ -23,12 +23,14 @@ def make_batch(arguments: argparse.Namespace) -> tuple[Any, Any]:
     return images, generator.integers(0, NUM_CLASSES, shape, dtype=np.uint8)
 
 
-def import_keras(backend: str, fast: bool = True) -> None:
+def import_keras(backend: str, keep: bool = True) -> None:
     """Import what `prepare_keras` needs, before its memory is measured, and start the backend.
 
-    `keep_freed_memory` is left to the rows that are as a user of the package has them.
+    Args:
+        backend: as the environment has it.
+        keep: with `keep_freed_memory`, as a user of the package has it.
     """
-    if fast:
+    if keep:
         keep_freed_memory()
     import keras
 
@@ -158,11 +160,11 @@ def prepare_torch(
 
     def train():
         model.train()
-        optimizer.zero_grad(set_to_none=True)
         with autocast:
             value = torch.nn.functional.cross_entropy(forward(x).float(), y)
         value.backward()
         optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
         value.item()
 
     def infer():
@@ -174,8 +176,11 @@ def prepare_torch(
     return {mode: run[mode] for mode in modes}, {"parameters": sum(p.numel() for p in model.parameters())}
 
 
-def device_peak(backend: str, step: Callable[[], object]) -> int | None:
-    """Return the bytes of a GPU's memory that a step allocates at most; None on JAX, where `info` has them."""
+def device_peak(backend: str, step: Callable[[], object], device: str = "GPU") -> int | None:
+    """Return the bytes that a step takes at most by the framework's own count; None on JAX, where `info` has them.
+
+    On a GPU that is all which is allocated then, on TensorFlow's "CPU" what is above the state before the step.
+    """
     if backend == "torch":
         import torch
 
@@ -185,7 +190,9 @@ def device_peak(backend: str, step: Callable[[], object]) -> int | None:
     if backend == "tensorflow":
         import tensorflow as tf
 
-        tf.config.experimental.reset_memory_stats("GPU:0")
+        name = f"{device}:0"
+        tf.config.experimental.reset_memory_stats(name)
+        before = tf.config.experimental.get_memory_info(name)["current"] if device == "CPU" else 0
         step()
-        return tf.config.experimental.get_memory_info("GPU:0")["peak"]
+        return tf.config.experimental.get_memory_info(name)["peak"] - before
     return None
