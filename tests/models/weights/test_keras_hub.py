@@ -15,6 +15,7 @@ from desertseg.models.errors import ModelError
 from desertseg.models.weights import keras_hub as ours
 from desertseg.models.weights.keras_hub import is_keras_hub, read_keras_hub
 from desertseg.models.weights.resnet import RESNET
+from desertseg.models.weights.source import open_source
 from desertseg.models.weights.strict import apply_plan, make_plan
 
 OPTIONS = {
@@ -67,6 +68,7 @@ def test_every_tensor_fits(kind, build, tmp_path):
     plan = make_plan(network, tensors, RESNET.assign(network, tensors), {})
     assert not plan.problems
     assert plan.used == set(tensors)
+    assert open_source(tmp_path, None).layout.name == "Keras Hub ResNet"
 
 
 def test_the_same_features(build, tmp_path):
