@@ -117,7 +117,7 @@ def build_ours(name: str, open_blocks: int | None) -> Any:
     from desertseg.models import build_segmenter
 
     model, backbone = NETWORKS[name]
-    return build_segmenter(model, backbone, open_blocks=open_blocks)
+    return build_segmenter(model, backbone, open_blocks="all" if open_blocks is None else open_blocks)
 
 
 def build_peer(name: str, open_blocks: int | None) -> Any:

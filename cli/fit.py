@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import click
-from desertseg.cli.options import SizeType, backend_option, overwrite_option
+from desertseg.cli.options import BlocksType, SizeType, backend_option, overwrite_option
 from desertseg.cli.quiet import without_banner
 
 
@@ -30,7 +30,10 @@ from desertseg.cli.quiet import without_banner
 @click.option("--backbone", metavar="NAME", show_default="auto", help="auto: that of --weights, else the usual one.")
 @click.option("--output-stride", type=int, show_default="0", help="8, 16 or 32; 0: the network's own.")
 @click.option(
-    "--open-blocks", type=int, show_default="-1", help="Trained blocks of the backbone, 0: none; -1: its own."
+    "--open-blocks",
+    type=BlocksType(),
+    show_default="auto",
+    help="Trained blocks of the backbone, from the last: a number, or all; auto freezes DINOv2 alone.",
 )
 @click.option("--size", type=SizeType(), show_default="192x320", help="Training size, height x width.")
 @click.option(
@@ -61,7 +64,7 @@ def fit(data: str, out: str, recipe: str | None, workers: int, overwrite: bool, 
       desertseg fit --data falcon --out runs/b --backbone resnet50 --size 256x448 --epochs 60 --lr 5e-4
       desertseg fit --data falcon --out runs/d --weights deeplabv3_resnet50_coco-cd0a2569.pth
       desertseg fit --data falcon --out runs/e --model segformer_b2 --weights imagenet
-      desertseg fit --data falcon --out runs/f --weights dinov2_vits14_pretrain.pth --open-blocks 0 --size 266x476
+      desertseg fit --data falcon --out runs/f --weights dinov2_vits14_pretrain.pth --size 266x476
       desertseg fit --data falcon --out runs/c --recipe runs/b/recipe.toml --seed 1 --backend tensorflow
     """
     with without_banner():

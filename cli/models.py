@@ -54,8 +54,8 @@ def _list(rows: list[NetworkRow]) -> list[str]:
             f"{row.name:<{width}}  {row.backbone:<{side}}  {row.cost.parameters / 1e6:8.2f} M  "
             f"{row.cost.flops / 1e9:7.1f}  {weights}"
         )
-    lines += ["", "GFLOPs: one 512x896 image's forward pass, 10 classes, a multiply-add counted as two."]
-    lines += ["Train one: desertseg fit --model NAME --weights imagenet ...; more about it: desertseg models NAME"]
+    lines += ["", "GFLOPs: one 512x896 image's forward pass with 10 classes, a multiply-add counted as two."]
+    lines += ["Train one: desertseg fit --model NAME --weights WEIGHTS ...; more about it: desertseg models NAME"]
     return lines
 
 

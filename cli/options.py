@@ -25,6 +25,19 @@ class SizeType(click.ParamType):
         return int(parts[0]), int(parts[1])
 
 
+class BlocksType(click.ParamType):
+    """A count of blocks, "all" or "auto"."""
+
+    name = "N|all"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> int | str:
+        if isinstance(value, int) or value in ("all", "auto"):
+            return value
+        if not str(value).isdigit():
+            self.fail(f"'{value}' is no count of blocks; give a number, 'all' or 'auto'", param, context)
+        return int(value)
+
+
 def _choose_backend(context: click.Context, param: click.Parameter, value: str | None) -> None:
     if value:
         use_backend(value)

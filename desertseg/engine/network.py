@@ -63,12 +63,14 @@ def build_network(recipe: Recipe, labels: LabelMap) -> tuple[Segmenter, list[str
         labels,
         recipe.data.size,
         model.output_stride or None,
-        open_blocks=None if model.open_blocks < 0 else model.open_blocks,
+        open_blocks=model.open_blocks,
         recipe=recipe.to_dict(),
         **model.options,
     )
     if not model.weights:
-        return segmenter, []
+        frozen = segmenter.open_blocks == 0
+        hint = "the backbone is frozen with random weights; give --weights, or --open-blocks all to train it"
+        return segmenter, [f"weights: {hint}"] if frozen else []
     return segmenter, load_weights_from(segmenter, model.weights, say=None).lines()
 
 

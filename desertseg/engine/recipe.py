@@ -36,8 +36,8 @@ class ModelRecipe:
         backbone: of the zoo; "auto" is the one that the weights are of, else the network's usual one.
         output_stride: input pixels a feature pixel, 8, 16 or 32; 0 is the weights' or the network's own.
         weights: file, folder or preset to start from; "" starts from random weights.
-        open_blocks: how many of the backbone's last blocks are trained; 0 freezes it, -1 is the network's own choice,
-            mostly all.
+        open_blocks: how many of the backbone's last blocks are trained; 0 freezes it, "all" trains it whole; "auto"
+            freezes DINOv2 and trains the others.
         options: of the network and the backbone, by the names of their constructors.
     """
 
@@ -45,7 +45,7 @@ class ModelRecipe:
     backbone: str = AUTO
     output_stride: int = 0
     weights: str = ""
-    open_blocks: int = -1
+    open_blocks: int | str = AUTO
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -194,5 +194,5 @@ def _checked(value: Any, hint: Any, where: str) -> Any:
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
-        raise RecipeError(f"{where} is {value!r}; expected {hint.__name__}")
+        raise RecipeError(f"{where} is {value!r}; expected {getattr(hint, '__name__', hint)}")
     return value

@@ -40,7 +40,6 @@ class NetworkSpec:
         labels: label map.
         size: training size (height, width), or None.
         output_stride: None is the backbone's own.
-        open_blocks: trained blocks of the backbone; None trains all of it.
         options: of the network and the backbone.
         source: "published desert system" for one that is rebuilt here, "" for a plain combination.
     """
@@ -50,7 +49,6 @@ class NetworkSpec:
     labels: str = "falcon"
     size: tuple[int, int] | None = None
     output_stride: int | None = None
-    open_blocks: int | None = None
     options: dict[str, Any] = field(default_factory=dict)
     source: str = ""
 
@@ -95,6 +93,9 @@ BACKBONES: dict[str, tuple[type[Network], dict[str, Any]]] = {
     "mobilenetv3_large": (MobileNetV3, {"width": 1.0}),
 }
 
+# Backbones that are made to be used as they are: frozen unless the caller says otherwise.
+FROZEN: tuple[type[Network], ...] = (DINOv2,)
+
 # What leaves no trace in a checkpoint, as the two codes that people have checkpoints of build it.
 _TORCHVISION: dict[str, Any] = {"atrous_rates": (12, 24, 36), "dropout": 0.5}
 _SMP: dict[str, Any] = {
@@ -105,12 +106,12 @@ _SMP: dict[str, Any] = {
     "align_corners": True,
     "dilate_first_block": True,
 }
-_STARTER: dict[str, Any] = {"labels": "falcon_starter", "open_blocks": 0}
+_STARTER: dict[str, Any] = {"labels": "falcon_starter"}
 
 NETWORKS: dict[str, NetworkSpec] = {
     **{f"{a}_{b}": NetworkSpec(a, b) for a in ("deeplabv3", "deeplabv3plus") for b in _RESNETS},
     **{
-        f"{a}_{b}": NetworkSpec(a, b, open_blocks=0)
+        f"{a}_{b}": NetworkSpec(a, b)
         for a in ("linear", "convnext_head", "upernet")
         for b in BACKBONES
         if b.startswith("dinov2")

@@ -31,10 +31,10 @@ def freeze_backbone(backbone: keras.Model, open_blocks: int) -> None:
     if not 0 < open_blocks <= len(blocks):
         if not blocks:
             raise ModelError(
-                f"backbone {backbone.name} has no layers named block1_... or stage1_block1_..., so open_blocks="
+                f"the backbone, '{backbone.name}', has no layers named block1_... or stage1_block1_..., so open_blocks="
                 f"{open_blocks} says nothing; use 0, or set layer.trainable yourself"
             )
-        raise ModelError(f"open_blocks is {open_blocks}; backbone {backbone.name} has blocks 1 to {len(blocks)}")
+        raise ModelError(f"open_blocks is {open_blocks}; the backbone has blocks 1 to {len(blocks)}")
     opened = _from_here_on(backbone, tuple(blocks[-open_blocks:]))
     backbone.trainable = True
     for layer in backbone.layers:

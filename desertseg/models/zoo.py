@@ -10,7 +10,8 @@ from typing import Any
 import keras
 
 from desertseg.labels import LabelMap, load_labels
-from desertseg.models.catalogue import ARCHITECTURES, BACKBONES, NETWORKS, NetworkSpec, find_name
+from desertseg.models.catalogue import ARCHITECTURES, BACKBONES, FROZEN, NETWORKS, NetworkSpec, find_name
+from desertseg.models.errors import ModelError
 from desertseg.models.network import Network
 from desertseg.models.segmenter import Segmenter
 from desertseg.models.weights import load_weights_from
@@ -39,7 +40,7 @@ def build_segmenter(
     output_stride: int | None = None,
     *,
     weights: str | Path | None = None,
-    open_blocks: int | None = None,
+    open_blocks: int | str = "auto",
     recipe: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Segmenter:
@@ -54,7 +55,8 @@ def build_segmenter(
         size: (height, width) to be trained at; kept in the file.
         output_stride: 8, 16 or 32, for the backbones that have a choice.
         weights: as in `load_weights_from`.
-        open_blocks: how many of the backbone's last blocks are trained: 0 freezes it, None trains all.
+        open_blocks: how many of the backbone's last blocks are trained: 0 freezes it, "all" trains it whole; "auto"
+            freezes DINOv2 and trains the others.
         recipe: kept in the file.
         **options: of the model (`DeepLabV3Plus`) and the backbone (`ResNet`), e.g. `separable=False`, `width=32`;
             `dtype` goes to both.
@@ -77,7 +79,7 @@ def build_segmenter(
         backbone_options = {**architecture.asks.get(kind, {}), **arguments, **backbone_options}
         backbone = kind(name="backbone", **backbone_options)
     network = architecture.network(backbone, labels.num_classes, name="network", **head_options)
-    opened = spec.open_blocks if open_blocks is None else open_blocks
+    opened = _count_open(open_blocks, backbone)
     segmenter = Segmenter(network, labels, size or spec.size, recipe, open_blocks=opened)
     if weights is not None:
         load_weights_from(segmenter, weights)
@@ -94,6 +96,16 @@ def network_spec(model: str) -> NetworkSpec:
         return NetworkSpec(model, ARCHITECTURES[model].backbone)
     find_name("model", model, [*ARCHITECTURES, *NETWORKS])
     return NETWORKS[model]
+
+
+def _count_open(open_blocks: int | str, backbone: keras.Model) -> int | None:
+    if open_blocks == "auto":
+        return 0 if isinstance(backbone, FROZEN) else None
+    if open_blocks == "all":
+        return None
+    if isinstance(open_blocks, str):
+        raise ModelError(f"open_blocks is '{open_blocks}'; give a number of blocks, 'all' or 'auto'")
+    return open_blocks
 
 
 def options_of(model: str | None = None, backbone: str | None = None) -> set[str]:

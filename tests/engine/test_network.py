@@ -96,3 +96,15 @@ def test_weights_in_place_and_frozen(resnet18: Path) -> None:
 def test_what_cannot_be_resolved(model: ModelRecipe, message: str) -> None:
     with pytest.raises(UserError, match=message):
         resolve_model(model)
+
+
+def test_a_frozen_backbone_without_weights_is_told() -> None:
+    options = {"width": 16, "depth": 1, "num_heads": 2}
+    recipe = Recipe(model=resolve_model(ModelRecipe(name="linear", options=options)))
+    segmenter, told = build_network(recipe, load_labels("falcon"))
+    assert segmenter.open_blocks == 0
+    assert told == [
+        "weights: the backbone is frozen with random weights; give --weights, or --open-blocks all to train it"
+    ]
+    trained = Recipe(model=resolve_model(ModelRecipe(name="linear", open_blocks="all", options=options)))
+    assert build_network(trained, load_labels("falcon"))[1] == []

@@ -58,7 +58,7 @@ def learn_by_heart(model, backbone, steps=300, chunk=20, **options):
     transformer = backbone.startswith("dinov2")
     # As published, residual branches start at 1e-5 of their scale, which fine-tuning wants and a few steps do not.
     options |= {"layer_scale": 1.0} if transformer else {}
-    segmenter = build_segmenter(model, backbone, labels, open_blocks=4 if "vitg14" in backbone else None, **options)
+    segmenter = build_segmenter(model, backbone, labels, open_blocks=4 if "vitg14" in backbone else "all", **options)
     for layer in segmenter.network._flatten_layers():
         if isinstance(layer, BatchNormalization):
             layer.momentum = 0.9  # MobileNetV3's 0.99 would need hundreds of steps to know the statistics

@@ -36,6 +36,7 @@ def test_options_reach_model_and_backbone(tiny_options):
         ({"backbone": "vgg"}, "no backbone 'vgg'; there are resnet18"),
         ({"seperable": True}, r"no option 'seperable' \(did you mean 'separable'"),
         ({"output_stride": 4}, "choose 8, 16 or 32"),
+        ({"open_blocks": "some"}, "a number of blocks, 'all' or 'auto'"),
     ],
 )
 def test_unknown_names_are_answered_with_the_nearest(arguments, message):
