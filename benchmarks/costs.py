@@ -1,7 +1,7 @@
 """How many parameters and operations has each network of the zoo? Writes desertseg/models/costs.json.
 
-    KERAS_BACKEND=jax python benchmarks/costs.py            # all of them: 10 GB for the largest
-    KERAS_BACKEND=jax python benchmarks/costs.py --check    # only say what differs from the file
+KERAS_BACKEND=jax python benchmarks/costs.py            # all of them: 10 GB for the largest
+KERAS_BACKEND=jax python benchmarks/costs.py --check    # only say what differs from the file
 """
 
 from __future__ import annotations

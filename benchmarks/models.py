@@ -162,7 +162,7 @@ def prepare_ours(
 
     def build() -> Any:
         nonlocal flops
-        model = build_segmenter(**network.ours)
+        model = build_segmenter(**network.ours, open_blocks="all")
         if keras.backend.backend() == "jax":
             flops = count_flops(model.network, size)
         return model
