@@ -36,10 +36,10 @@ def count_flops(network: keras.Model, size: tuple[int, int]) -> int:
     image = jax.ShapeDtypeStruct((1, *size, 3), "float32")
     with plain_forms():
         traced = jax.make_jaxpr(forward)(*values, image).jaxpr
-    return _count(traced, [True] * len(traced.invars))[0]
+    return count_program(traced, [True] * len(traced.invars))[0]
 
 
-def _count(program: Any, varying: list[bool]) -> tuple[int, list[bool]]:
+def count_program(program: Any, varying: list[bool]) -> tuple[int, list[bool]]:
     """Return the operations of a traced program, and which of its results vary with its inputs."""
     varies = {id(v) for v, yes in zip(program.invars, varying, strict=True) if yes}
     total = 0
@@ -47,7 +47,7 @@ def _count(program: Any, varying: list[bool]) -> tuple[int, list[bool]]:
         flags = [id(v) in varies for v in step.invars]
         inner = next((step.params[k] for k in ("jaxpr", "call_jaxpr", "fun_jaxpr") if k in step.params), None)
         if inner is not None:
-            count, results = _count(getattr(inner, "jaxpr", inner), flags)
+            count, results = count_program(getattr(inner, "jaxpr", inner), flags)
             total += count
         else:
             results = [any(flags)] * len(step.outvars)

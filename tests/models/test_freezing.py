@@ -4,7 +4,7 @@ import pytest
 
 from desertseg.layers import plain_forms
 from desertseg.models import DINOv2, MiT, ModelError, ResNet, build_segmenter
-from desertseg.models.flops import _count as count_program
+from desertseg.models.flops import count_program
 from desertseg.models.flops import count_flops
 from desertseg.models.freezing import block_names, freeze_backbone
 
@@ -84,7 +84,7 @@ def test_what_stands_between_stages_opens_with_the_block_before_it():
     assert {"stage3_norm", "stage4_embed", "stage4_norm"} <= trained(model)
 
 
-def small(kind, open_blocks=None):
+def small(kind, open_blocks="all"):
     """Return a segmenter whose backbone does nearly all the work."""
     if kind == "dinov2":
         options = {"width": 384, "depth": 6, "num_heads": 2, "position_grid": 5, "layer_scale": 0.7}
