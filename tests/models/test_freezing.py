@@ -4,8 +4,7 @@ import pytest
 
 from desertseg.layers import plain_forms
 from desertseg.models import DINOv2, MiT, ModelError, ResNet, build_segmenter
-from desertseg.models.flops import count_program
-from desertseg.models.flops import count_flops
+from desertseg.models.flops import count_flops, count_program
 from desertseg.models.freezing import block_names, freeze_backbone
 
 on_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="programs are traced with JAX")
