@@ -37,6 +37,7 @@ def test_any_size_in_the_same_size_out():
         assert network.predict(images(size), verbose=0).shape == (2, *size, 3)
 
 
+@pytest.mark.slow
 def test_a_gradient_reaches_every_variable():
     network = LRASPP(MobileNetV3(width=0.05), 3, channels=8)
     randomize(network)

@@ -18,8 +18,7 @@ from desertseg.models import available_backbones, build_segmenter
 
 TARGET = 0.95
 SMALL = [
-    ("deeplabv3plus", "resnet18", {}),
-    ("lraspp", "mobilenetv3_large", {}),
+    ("deeplabv3plus", "resnet18", {"width": 32}),
     ("segformer", "mit_b0", {}),
     ("linear", "dinov2_vits14", {"width": 96, "depth": 4, "num_heads": 4}),
 ]
@@ -31,6 +30,7 @@ ALL = [
     *((a, "dinov2_vits14") for a in ("convnext_head", "upernet", "dilated_upernet")),
     *(("segformer", f"mit_b{i}") for i in range(6)),
     *(("linear", b) for b in _DINOV2),
+    ("lraspp", "mobilenetv3_large"),
 ]
 # Rows and columns of cells in a frame, and pixels a cell, by the stride of the finest features that the head reads.
 FINE, COARSE, PATCHES, FEW_PATCHES = ((8, 12), 8), ((4, 6), 32), ((3, 5), 28), ((2, 3), 28)

@@ -65,6 +65,7 @@ def test_config_round_trip():
     assert twin.backbone.get_layer("stage1_block1_expand").compute_dtype == "bfloat16"
 
 
+@pytest.mark.slow
 def test_a_gradient_reaches_every_variable():
     network = randomize(tiny())
     network.compile(keras.optimizers.SGD(1.0), "mse")

@@ -63,6 +63,7 @@ def test_config_round_trip_and_bfloat16(network_class, options):
     assert np.isfinite(logits).all()
 
 
+@pytest.mark.slow
 @NETWORKS
 def test_a_gradient_reaches_every_variable(network_class, options):
     network = network_class(patches(), 3, **options)
