@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 # setuptools warns of every editable install; that is no news here
 PIP := PYTHONWARNINGS=ignore $(BIN)/pip install --quiet
 THREADS ?= 2
+PARITY_BACKENDS ?= jax tensorflow
 # What depends on the backend is tested on both; the rest once.
 KERAS_TESTS := tests/augment tests/engine tests/layers tests/losses tests/metrics tests/models tests/examples
 
@@ -48,8 +49,9 @@ test: $(VENV)/.test
 	KERAS_BACKEND=tensorflow $(BIN)/pytest -n $(THREADS) --dist loadgroup $(KERAS_TESTS)
 
 parity: $(VENV)/.parity
-	KERAS_BACKEND=jax $(BIN)/pytest -n $(THREADS) -m "parity and not slow" tests/parity
-	KERAS_BACKEND=tensorflow $(BIN)/pytest -n $(THREADS) -m "parity and not slow" tests/parity
+	for backend in $(PARITY_BACKENDS); do \
+		KERAS_BACKEND=$$backend $(BIN)/pytest -n $(THREADS) -m "parity and not slow" tests/parity || exit 1; \
+	done
 
 slow: $(VENV)/.parity
 	KERAS_BACKEND=jax $(BIN)/pytest -m slow tests
