@@ -106,7 +106,9 @@ _SMP: dict[str, Any] = {
     "align_corners": True,
     "dilate_first_block": True,
 }
-_STARTER: dict[str, Any] = {"labels": "falcon_starter"}
+_SYSTEM = "published desert system"
+_R50 = NetworkSpec("deeplabv3", "resnet50", size=(256, 256), output_stride=8, options=_TORCHVISION, source=_SYSTEM)
+_STARTER = NetworkSpec("convnext_head", "dinov2_vits14", labels="falcon_starter", size=(266, 476), source=_SYSTEM)
 
 NETWORKS: dict[str, NetworkSpec] = {
     **{f"{a}_{b}": NetworkSpec(a, b) for a in ("deeplabv3", "deeplabv3plus") for b in _RESNETS},
@@ -118,35 +120,17 @@ NETWORKS: dict[str, NetworkSpec] = {
     },
     **{f"segformer_b{index}": NetworkSpec("segformer", f"mit_b{index}") for index in range(6)},
     "lraspp_mobilenetv3_large": NetworkSpec("lraspp", "mobilenetv3_large"),
-    "deeplabv3_r50_256": NetworkSpec(
-        "deeplabv3",
-        "resnet50",
-        size=(256, 256),
-        output_stride=8,
-        options=_TORCHVISION,
-        source="published desert system",
-    ),
-    "deeplabv3_r50_steplr": NetworkSpec(
-        "deeplabv3",
-        "resnet50",
-        size=(256, 256),
-        output_stride=8,
-        options=_TORCHVISION,
-        source="published desert system",
-    ),
-    "dinov2_phase1": NetworkSpec(
-        "convnext_head", "dinov2_vits14", size=(266, 476), source="published desert system", **_STARTER
-    ),
-    "dinov2_phase2": NetworkSpec(
-        "convnext_head", "dinov2_vits14", size=(266, 476), source="published desert system", **_STARTER
-    ),
+    "deeplabv3_r50_256": _R50,
+    "deeplabv3_r50_steplr": _R50,
+    "dinov2_phase1": _STARTER,
+    "dinov2_phase2": _STARTER,
     "dinov2_phase3": NetworkSpec(
         "dilated_upernet",
         "dinov2_vitb14_reg",
+        labels="falcon_starter",
         size=(364, 644),
         options={"dropout": 0.1},
-        source="published desert system",
-        **_STARTER,
+        source=_SYSTEM,
     ),
     "codecrunch_r101": NetworkSpec(
         "deeplabv3plus",
@@ -155,11 +139,9 @@ NETWORKS: dict[str, NetworkSpec] = {
         size=(512, 896),
         output_stride=16,
         options=_SMP,
-        source="published desert system",
+        source=_SYSTEM,
     ),
-    "dinov2_vits_convnext": NetworkSpec(
-        "convnext_head", "dinov2_vits14", size=(266, 476), source="published desert system", **_STARTER
-    ),
+    "dinov2_vits_convnext": _STARTER,
 }
 
 
