@@ -27,7 +27,7 @@ _HOMES = {
     "desertseg.augment": ("resample",),
     "desertseg.losses": ("CrossEntropy", "Dice", "Focal", "FocalDice", "WeightedSum"),
     "desertseg.metrics": ("MeanIoU", "Scores"),
-    "desertseg.models": ("Segmenter", "build_segmenter"),
+    "desertseg.models": ("Segmenter", "build_segmenter", "describe_weights", "load_weights_from"),
     "desertseg.engine": ("Recipe", "evaluate", "fit", "load_recipe", "load_segmenter", "predict"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -66,6 +66,8 @@ if TYPE_CHECKING:
     from desertseg.metrics import Scores as Scores
     from desertseg.models import Segmenter as Segmenter
     from desertseg.models import build_segmenter as build_segmenter
+    from desertseg.models import describe_weights as describe_weights
+    from desertseg.models import load_weights_from as load_weights_from
 
 
 def __getattr__(name: str) -> Any:
