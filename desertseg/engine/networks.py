@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from desertseg.models import build_segmenter
-from desertseg.models.catalogue import ARCHITECTURES, NETWORKS
+from desertseg.models.catalogue import NETWORKS
 from desertseg.models.costs import Cost, known_costs, measure_cost
 from desertseg.models.features import feature_strides, size_multiple_of
 from desertseg.models.weights import Preset, presets_for
@@ -81,6 +81,3 @@ def _row(name: str, cost: Cost, backbone: str | None = None) -> NetworkRow:
     backbone = backbone or spec.backbone
     weights = tuple(presets_for(spec.architecture, backbone))
     return NetworkRow(name, spec.architecture, backbone, cost, weights, spec.source)
-
-
-__all__ = ["ARCHITECTURES", "NetworkDetails", "NetworkRow", "inspect_network", "list_networks"]

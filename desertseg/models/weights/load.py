@@ -79,12 +79,9 @@ def load_weights_from(
         ModelError: no such source, one that no layout knows, or one that does not fit the model: the message lists
             missing, unexpected and wrongly shaped tensors.
     """
-    network = model.network if isinstance(model, Segmenter) else model
     if is_keras_weights(source):
-        filled = load_weights_h5(model, str(source))
-        whole = filled != "backbone" or not hasattr(network, "backbone")
-        count = len((network if whole else network.backbone).weights)
-        return _tell(LoadedWeights(str(source), "Keras weights", filled, count, {}, {}), say)
+        return _tell(_load_keras_weights(model, str(source)), say)
+    network = model.network if isinstance(model, Segmenter) else model
     opened = open_source(source, network)
     layout, found = identify(opened.tensors, opened.name, opened.layout)
     target, part, tensors, excused = _choose_target(network, layout, found, opened.tensors)
