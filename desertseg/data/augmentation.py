@@ -1,46 +1,129 @@
-"""Draw each sample's augmentation on the host, as numbers that the compiled step applies.
+"""What may be drawn for each sample, with which chances and strengths, and the draw of what one sample needs.
 
-The numbers are a pure function of (seed, epoch, sample): the same on every backend, with any number of workers, before
-and after a resume.
+Draws are made on the host, as numbers that the compiled step applies. They are a pure function of (seed, epoch,
+sample): the same on every backend, with any number of workers, before and after a resume. Every effect draws from a
+stream of its own, so that switching one on changes no other.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from desertseg.data.errors import DataError
-from desertseg.data.letterbox import Box, check_resize
+from desertseg.data.geometry import draw_affine
+from desertseg.data.letterbox import Box
+from desertseg.data.photometric import draw_photometric
+from desertseg.labels import LabelMap
 
-_STREAM = 1  # keeps these draws apart from the shuffling of the same seed and epoch
+_PROBABILITIES = (
+    *("flip", "vertical_flip", "rare_crop", "color", "blur", "noise", "clahe"),
+    *("shadow", "haze", "glare", "tint", "cutmix", "copy_paste"),
+)
+_ANGLES = {"rotate": 180.0, "shear": 60.0, "hue": 180.0}
+_FACTORS = ("scale", "aspect", "gamma", "clahe_clip")
+_AMOUNTS = ("brightness", "contrast", "saturation", "blur_sigma", "noise_std")
+_STRENGTHS = ("shadow_strength", "haze_strength", "glare_strength", "tint_strength")
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Horizontal flip and random scale-crop, as one affine map.
+    """The augmentation of training frames; flip and scale act by default, the rest when it is asked for.
+
+    A range is (lowest, highest), a probability 0 to 1.
 
     Attributes:
-        flip: probability of a mirrored picture, 0 to 1.
-        scale: (smallest, largest) zoom, drawn log-uniformly. At 1.0 the whole frame just fits the training size, as
+        flip: probability of a mirrored picture.
+        vertical_flip: probability of a picture upside down.
+        rotate: largest turn to either side in degrees, drawn uniformly.
+        scale: range of the zoom, drawn log-uniformly. At 1.0 the whole frame just fits the training size, as
             `letterbox` fits it (or `stretch`); at 2.0 the crop shows half of the frame's height and width; at 0.5 the
             frame is drawn at half its size, with ignore around it.
+        shear: largest slant of vertical lines to either side in degrees, drawn uniformly.
+        aspect: range of the stretch of width over height, drawn log-uniformly; the area stays.
+        rare_crop: probability that the crop is centred on a pixel of a rare class, where the frame has one.
+        brightness: range of a factor on the colours.
+        contrast: range of a factor on their distance from the picture's mean.
+        saturation: range of a factor on their distance from gray.
+        hue: largest turn of the hue to either side, in degrees.
+        gamma: range of the exponent of the colours in [0, 1].
+        color: probability that these five act on a sample.
+        blur: probability of a Gaussian blur.
+        blur_sigma: range of its standard deviation, in output pixels.
+        noise: probability of Gaussian noise.
+        noise_std: range of its standard deviation, of 255.
+        clahe: probability of contrast-limited local equalisation.
+        clahe_clip: range of its limit.
+        shadow, haze, glare, tint: probabilities of a cast shadow, of dust, of a low sun, of another ground colour.
+        shadow_strength, haze_strength, glare_strength, tint_strength: ranges within 0 to 1; 0 changes nothing.
+        cutmix: probability that a box of the picture is taken from another sample, about a pixel of a rare class.
+        copy_paste: probability that the rare classes of another sample are pasted where they lie there.
+        rare_classes: names of the classes that are rare; if empty, those with less than 2 % of the labelled pixels.
 
     Raises:
         DataError: a value is out of range.
     """
 
     flip: float = 0.5
+    vertical_flip: float = 0.0
+    rotate: float = 0.0
     scale: tuple[float, float] = (0.75, 1.5)
+    shear: float = 0.0
+    aspect: tuple[float, float] = (1.0, 1.0)
+    rare_crop: float = 0.0
+    brightness: tuple[float, float] = (1.0, 1.0)
+    contrast: tuple[float, float] = (1.0, 1.0)
+    saturation: tuple[float, float] = (1.0, 1.0)
+    hue: float = 0.0
+    gamma: tuple[float, float] = (1.0, 1.0)
+    color: float = 1.0
+    blur: float = 0.0
+    blur_sigma: tuple[float, float] = (0.3, 1.5)
+    noise: float = 0.0
+    noise_std: tuple[float, float] = (2.0, 12.0)
+    clahe: float = 0.0
+    clahe_clip: tuple[float, float] = (1.0, 4.0)
+    shadow: float = 0.0
+    haze: float = 0.0
+    glare: float = 0.0
+    tint: float = 0.0
+    shadow_strength: tuple[float, float] = (0.3, 0.7)
+    haze_strength: tuple[float, float] = (0.1, 0.5)
+    glare_strength: tuple[float, float] = (0.2, 0.6)
+    tint_strength: tuple[float, float] = (0.1, 0.4)
+    cutmix: float = 0.0
+    copy_paste: float = 0.0
+    rare_classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not 0 <= self.flip <= 1:
-            raise DataError(f"augmentation flip is {self.flip}; it is a probability, 0 to 1")
-        if len(self.scale) != 2 or not 0 < self.scale[0] <= self.scale[1] < math.inf:
-            raise DataError(
-                f"augmentation scale is {self.scale}; give (smallest, largest), both above 0, such as (0.75, 2)"
-            )
+        for name in _PROBABILITIES:
+            self._check(name, 0 <= getattr(self, name) <= 1, "it is a probability, 0 to 1")
+        for name, limit in _ANGLES.items():
+            self._check(name, 0 <= getattr(self, name) <= limit, f"it is an angle in degrees, 0 to {limit:g}")
+        for name in (*_FACTORS, *_AMOUNTS, *_STRENGTHS):
+            values = tuple(getattr(self, name))
+            object.__setattr__(self, name, values)  # TOML gives lists
+            highest = 1.0 if name in _STRENGTHS else math.inf
+            rule, example = ("above 0", "(0.75, 1.5)") if name in _FACTORS else ("0 or more", "(0.5, 1.5)")
+            if name in _STRENGTHS:
+                rule, example = "0 to 1", "(0.2, 0.5)"
+            right = len(values) == 2 and 0 <= values[0] <= values[1] <= highest and math.isfinite(values[1])
+            right = right and (values[0] > 0 or name not in _FACTORS)
+            self._check(name, right, f"give (lowest, highest), both {rule}, such as {example}")
+        self._check("rare_classes", not isinstance(self.rare_classes, str), "give a tuple of names")
+        object.__setattr__(self, "rare_classes", tuple(self.rare_classes))
+
+    def _check(self, name: str, right: bool, rule: str) -> None:
+        if not right:
+            raise DataError(f"augmentation {name} is {getattr(self, name)}; {rule}")
+
+    @property
+    def needs_index(self) -> bool:
+        """Whether an effect must know which classes are in which frame, and where: a `ClassIndex` of the frames."""
+        return max(self.rare_crop, self.cutmix, self.copy_paste) > 0
 
     def draw(
         self,
@@ -52,8 +135,10 @@ class Augmentation:
         *,
         box: Box | None = None,
         resize: str = "letterbox",
+        points: Sequence[np.ndarray] = (),
+        labels: LabelMap | None = None,
     ) -> dict[str, np.ndarray]:
-        """Return one sample's parameters.
+        """Return the parameters of one sample that need no other sample; `BatchSource` adds those that do.
 
         Args:
             seed, epoch, sample: what the draw depends on, each 0 or more; `sample` is the frame's index.
@@ -61,30 +146,14 @@ class Augmentation:
             size: training size (height, width).
             box: where in the canvas the frame lies; all of it if None.
             resize: what scale 1.0 means, "letterbox" or "stretch".
+            points: for each rare class that the frame has, float (K, 2) places (y, x) in [0, 1) of its pixels, for
+                `rare_crop`.
+            labels: the label map, for effects that act on the ground alone.
 
         Returns:
-            "affine": float32 (2, 3). It maps the centre of an output pixel to the load canvas, in pixels with the
-            centre of pixel (0, 0) at (0, 0): [x_in, y_in] = affine @ [x_out, y_out, 1]. Along an axis where the scaled
-            frame is longer than the output, the crop lies inside the frame; where it is shorter, the frame lies inside
-            the output; the place is uniform.
+            "affine": float32 (2, 3), see `desertseg.data.geometry.draw_affine`, and a key for each photometric effect
+            that is on, see `desertseg.data.photometric.draw_photometric`.
         """
         box = box or Box(0, 0, *load_size)
-        random = np.random.default_rng((_STREAM, seed, epoch, sample))
-        flipped = random.random() < self.flip
-        scale = math.exp(random.uniform(math.log(self.scale[0]), math.log(self.scale[1])))
-        place_y, place_x = random.random(2)
-        fit_y, fit_x = size[0] / box.height, size[1] / box.width
-        if check_resize(resize) == "letterbox":
-            fit_y = fit_x = min(fit_y, fit_x)
-        step_y, first_y = _place(box.height, size[0], scale * fit_y, place_y)
-        step_x, first_x = _place(box.width, size[1], scale * fit_x, place_x)
-        if flipped:
-            step_x, first_x = -step_x, box.width - 1 - first_x
-        affine = ((step_x, 0, box.left + first_x), (0, step_y, box.top + first_y))
-        return {"affine": np.array(affine, np.float32)}
-
-
-def _place(source: int, target: int, zoom: float, place: float) -> tuple[float, float]:
-    """Return the step in source pixels from one target pixel to the next, and where the first one's centre lies."""
-    offset = place * (target - source * zoom)  # of the frame's edge from the target's, in target pixels
-    return 1 / zoom, (0.5 - offset) / zoom - 0.5
+        affine = draw_affine(self, seed, epoch, sample, size, box, resize=resize, points=points)
+        return {"affine": affine, **draw_photometric(self, labels, seed, epoch, sample, size)}
