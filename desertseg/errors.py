@@ -1,9 +1,12 @@
-"""The one kind of error that a user can mend: its message is complete, one line, and needs no traceback."""
+"""What ends a command without a traceback: an error that a user can mend, and a wish to stop."""
 
 from __future__ import annotations
 
 import difflib
+import shlex
+import signal
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class UserError(ValueError):
@@ -11,6 +14,31 @@ class UserError(ValueError):
 
     The command line prints the message and exits with code 2; every other exception is a fault of desertseg.
     """
+
+
+class Stopped(Exception):
+    """A run that was asked to stop, and has: the message says by what, and the command that goes on with it.
+
+    Args:
+        number: the signal.
+        step: what was saved; the run goes on behind it.
+        folder: of the run; None where there is nothing to go on from.
+
+    Attributes:
+        signal: the signal.
+        exit_code: what a shell expects of a process that a signal stopped, 130 for Ctrl-C and 143 for SIGTERM.
+    """
+
+    def __init__(self, number: int, step: int | None = None, folder: str | Path | None = None) -> None:
+        self.signal = signal.Signals(number)
+        self.exit_code = 128 + self.signal
+        text = f"stopped by {'Ctrl-C' if self.signal == signal.SIGINT else self.signal.name}"
+        if folder is None:
+            text += ", before there was anything to save"
+        else:
+            saved = "" if step is None else f"; saved after step {step}"
+            text += f"{saved}; go on with: desertseg fit --resume {shlex.quote(str(folder))}"
+        super().__init__(text)
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
