@@ -12,7 +12,18 @@ from desertseg.cli.quiet import without_banner
 @click.command()
 @click.option("--data", required=True, metavar="DIR", help="Folder with train and val frames and masks.")
 @click.option("--out", required=True, metavar="DIR", help="Run folder to make.")
-@click.option("--recipe", metavar="FILE", help="Recipe as TOML, such as a run's recipe.toml; options below change it.")
+@click.option(
+    "--recipe",
+    metavar="NAME|FILE",
+    help="One of `desertseg recipes`, or a TOML file such as a run's recipe.toml; options below change it.",
+)
+@click.option(
+    "--set",
+    "changes",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Change any key of `desertseg recipes --keys`, such as train.epochs=5; again for more. Goes above all.",
+)
 @click.option(
     "--labels",
     metavar="NAME|FILE",
@@ -42,7 +53,9 @@ from desertseg.cli.quiet import without_banner
     show_default="letterbox",
     help="How a frame is fitted into the size.",
 )
-@click.option("--loss", metavar="NAME", show_default="focal_dice", help="focal_dice, cross_entropy, focal or dice.")
+@click.option(
+    "--loss", metavar="NAME", show_default="focal_dice", help="A loss, or a sum such as 'cross_entropy + 0.5*dice'."
+)
 @click.option("--epochs", type=int, show_default="40", help="Passes over the training frames.")
 @click.option("--batch-size", type=int, show_default="8", help="Images a step.")
 @click.option("--lr", "learning_rate", type=float, show_default="0.002", help="Highest learning rate.")
@@ -51,7 +64,9 @@ from desertseg.cli.quiet import without_banner
 @click.option("--workers", type=int, default=0, show_default=True, help="Processes that decode; 0 decodes in threads.")
 @overwrite_option
 @backend_option
-def fit(data: str, out: str, recipe: str | None, workers: int, overwrite: bool, **settings: Any) -> None:
+def fit(
+    data: str, out: str, recipe: str | None, changes: tuple[str, ...], workers: int, overwrite: bool, **settings: Any
+) -> None:
     """Train a model on a folder of frames and masks.
 
     Unset options take the default recipe's values; what was used is written to recipe.toml in the run. The model with
@@ -65,13 +80,15 @@ def fit(data: str, out: str, recipe: str | None, workers: int, overwrite: bool, 
       desertseg fit --data falcon --out runs/d --weights deeplabv3_resnet50_coco-cd0a2569.pth
       desertseg fit --data falcon --out runs/e --model segformer_b2 --weights imagenet
       desertseg fit --data falcon --out runs/f --weights dinov2_vits14_pretrain.pth --size 266x476
+      desertseg fit --data falcon --out runs/g --recipe desert_best --set model.backbone=resnet34
       desertseg fit --data falcon --out runs/c --recipe runs/b/recipe.toml --seed 1 --backend tensorflow
     """
     with without_banner():
         from desertseg.engine import fit as run_fit
-        from desertseg.engine import load_recipe
+        from desertseg.engine.recipe import load_recipe, parse_change
 
     chosen = {key: value for key, value in settings.items() if value is not None}
+    chosen |= dict(parse_change(text) for text in changes)
     run = run_fit(data, out, load_recipe(recipe) if recipe else None, overwrite=overwrite, workers=workers, **chosen)
     click.echo(f"Best: epoch {run.epoch}, {run.miou:.4f} {run.definition}.")
     click.echo(f"Wrote {run.folder}; next: desertseg evaluate --model {run.best} --data {data} --split val")

@@ -16,6 +16,7 @@ _COMMANDS = {
     "fit": "Train a model on a folder of frames and masks.",
     "evaluate": "Score a model on a split, with tables and pictures.",
     "predict": "Label frames: raw-id masks, colours, overlays.",
+    "recipes": "List the shipped recipes, or show one.",
     "models": "List the networks, their cost and their weights.",
     "synth": "Draw a procedural desert in Falcon's format.",
     "demo": "Walk the whole road in minutes, with no data.",

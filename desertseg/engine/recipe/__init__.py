@@ -1,7 +1,7 @@
 """A recipe: everything that decides a training, as frozen dataclasses that are read from and written to TOML."""
 
 from desertseg.engine.recipe.errors import RecipeError
-from desertseg.engine.recipe.recipe import Recipe
+from desertseg.engine.recipe.recipe import Recipe, parse_change
 from desertseg.engine.recipe.sections import (
     AUTO,
     AboutRecipe,
@@ -31,5 +31,6 @@ __all__ = [
     "TrainRecipe",
     "available_recipes",
     "load_recipe",
+    "parse_change",
     "recipe_text",
 ]

@@ -48,18 +48,21 @@ class Recipe:
         """Return a copy with some keys changed, e.g. `with_settings(epochs=5, size=(96, 160), model="deeplabv3")`.
 
         The name of a section that has a `name` sets it. Any other key is a field; where two sections have it, as
-        `flip`, that of the earlier section is meant, so training's before inference's.
+        `flip`, that of the earlier section is meant, so training's before inference's. A key with its section, as
+        `**{"inference.flip": True}`, means what it says and goes above the others.
 
         Raises:
             RecipeError: an unknown key or a wrong type; the message says the nearest right one.
         """
         homes = _homes()
-        for key in settings:
+        flat = {key: value for key, value in settings.items() if "." not in key}
+        for key in flat:
             if key not in homes:
                 raise RecipeError(
                     f"unknown setting '{key}'{suggest(key, homes)}; settings are {', '.join(sorted(homes))}"
                 )
-        return self.with_changes({homes[key]: value for key, value in settings.items()})
+        whole = {key: value for key, value in settings.items() if "." in key}
+        return self.with_changes({homes[key]: value for key, value in flat.items()} | whole)
 
     def with_changes(self, changes: Mapping[str, Any]) -> Recipe:
         """Return a copy with some keys changed, e.g. `with_changes({"train.epochs": 5, "model.options.width": 0.5})`.
@@ -128,12 +131,14 @@ def parse_change(text: str) -> tuple[str, Any]:
     """Return key and value of "train.epochs=5"; the value is TOML, or a word that is taken as a string.
 
     Raises:
-        RecipeError: no key, or no "=".
+        RecipeError: no "=", or a key that there is not.
     """
     key, equals, value = text.partition("=")
     key, value = key.strip(), value.strip()
     if not equals or not key:
         raise RecipeError(f"'{text}' is no change of a recipe; write SECTION.KEY=VALUE, such as train.epochs=5")
+    section, *rest = key.split(".")
+    _check_key(section, rest[0] if rest else "")
     try:
         parsed = tomllib.loads(f"value = {value}")
     except tomllib.TOMLDecodeError:
@@ -167,9 +172,9 @@ def _check_key(section: str, key: str) -> None:
     if section in sections and key in hints_of(sections[section]):
         return
     whole = f"{section}.{key}" if key else section
-    elsewhere = [f"{s}.{key or section}" for s, kind in sections.items() if (key or section) in hints_of(kind)]
+    elsewhere = [f"'{s}.{key or section}'" for s, kind in sections.items() if (key or section) in hints_of(kind)]
     if elsewhere:
-        raise RecipeError(f"unknown key '{whole}'; it is '{' or '.join(elsewhere)}'")
+        raise RecipeError(f"unknown key '{whole}'; it is {' or '.join(elsewhere)}")
     if not key and section in sections:
         raise RecipeError(f"'{section}' is a section; its keys are {', '.join(hints_of(sections[section]))}")
     if key and section not in sections and not suggest(section, sections):

@@ -50,7 +50,7 @@ class AboutRecipe(Section):
 
     Attributes:
         description: one line.
-        score: to expect, as its source reported it and how its metric was coded; "not measured" where nobody has.
+        score: what to expect, as its source reported it and how its metric was coded; "not measured" where nobody has.
         cost: hours on which machine, or parameters and operations.
         source: who made it.
     """
@@ -87,12 +87,12 @@ class ModelRecipe(Section):
     Attributes:
         name: an architecture or a network of `desertseg models`; "auto" is the one that the weights are of, else
             deeplabv3plus.
-        backbone: of the zoo; "auto" is the one that the weights are of, else the network's usual one.
-        output_stride: input pixels a feature pixel, 8, 16 or 32; 0 is the weights' or the network's own.
+        backbone: its name in the zoo; "auto" is the one that the weights are of, else the network's usual one.
+        output_stride: input pixels a deep feature pixel, 8, 16 or 32; 0 is the weights' or the network's own.
         weights: file, folder or preset to start from; "" starts from random weights.
         open_blocks: how many of the backbone's last blocks are trained; 0 freezes it, "all" trains it whole; "auto"
             freezes DINOv2 and trains the others.
-        options: of the network and the backbone, by the names of their constructors.
+        options: those of the network and the backbone, by the names of their constructors.
     """
 
     section = "model"
@@ -113,7 +113,7 @@ class LossRecipe(Section):
         class_weights: from the training masks' pixel counts by a scheme's name, or a list, one weight a class in the
             label map's order; they act on the pixel losses (a term may say weighted=true or false).
         class_weight_cap: largest weight; 0 is no limit.
-        auxiliary_weight: of the auxiliary head's loss, where the network has such a head.
+        auxiliary_weight: weight of the auxiliary head's loss, where the network has such a head.
     """
 
     section = "loss"
@@ -128,21 +128,21 @@ class OptimizerRecipe(Section):
     """How weights are updated; weight decay spares norms and biases.
 
     Attributes:
-        name: of the optimiser; adamw decays weights apart from the gradient.
-        learning_rate: the highest, after the warm-up.
-        momentum: of sgd.
-        weight_decay: strength.
+        name: the optimiser; adamw decays weights apart from the gradient.
+        learning_rate: its highest value, after the warm-up.
+        momentum: that of sgd.
+        weight_decay: its strength, for sgd and adamw.
         groups: learning rates of their own for encoder, decoder and head; the others take learning_rate.
         layer_decay: factor from one block of the encoder to the one before it; 1 is none.
-        schedule: of the learning rate after the warm-up.
+        schedule: how the learning rate falls after the warm-up.
         per: whether the schedule moves every step or every epoch.
-        warmup_epochs: in which the learning rate rises linearly.
-        final_learning_rate: where poly, cosine and one_cycle end; groups end in proportion.
+        warmup_epochs: first epochs, in which the learning rate rises linearly.
+        final_learning_rate: value at which poly, cosine and one_cycle end; groups end in proportion.
         step_epochs: after so many epochs the schedule "step" multiplies the learning rate by step_factor.
         step_factor: see step_epochs.
-        power: of the schedule "poly".
-        clip_norm: largest norm of all gradients together; 0 is no limit.
-        ema_decay: of the exponential moving average of the weights, which is validated beside them; 0 keeps none.
+        power: exponent of the schedule "poly".
+        clip_norm: the largest norm of all gradients together; 0 is no limit.
+        ema_decay: decay of the exponential moving average of the weights, which is validated beside them; 0 keeps none.
     """
 
     section = "optimizer"
@@ -175,16 +175,16 @@ class AugmentRecipe(Section):
         shear: largest angle to either side, in degrees.
         aspect: width stretched against height.
         rare_crop: probability that the crop is centred on a pixel of a rare class.
-        brightness: factor.
+        brightness: factor of all colours.
         contrast: factor about the picture's mean.
         saturation: factor; 0 would be grey.
         hue: largest turn to either side, in degrees.
-        gamma: exponent.
+        gamma: exponent of all colours.
         color: probability that these five act on a frame.
         blur: probability of a Gaussian blur.
-        blur_sigma: of the blur, in pixels of the training size.
+        blur_sigma: width of the blur, in pixels of the training size.
         noise: probability of Gaussian noise.
-        noise_std: of the noise, of 255.
+        noise_std: its standard deviation, of 255.
         clahe: probability of local histogram equalisation.
         clahe_clip: its limit of contrast.
         shadow: probability of a cast shadow.
@@ -248,7 +248,7 @@ class TrainRecipe(Section):
         monitor: validation score by which the best is judged: "miou", "pixel_accuracy", "loss", "iou:NAME" ...
         keep: how many of the best models are kept.
         save_steps: steps between two states to resume from; 0 writes one at every epoch's end alone.
-        log: beside history.csv and history.json.
+        log: loggers beside history.csv and history.json.
         deterministic: the same bits on a GPU as well, at some cost; a CPU gives them anyway.
     """
 
@@ -272,7 +272,7 @@ class InferenceRecipe(Section):
     """Test-time augmentation, used where `evaluate` and `predict` are asked for it; probabilities are averaged.
 
     Attributes:
-        scales: of the input's size.
+        scales: factors of the input's size.
         flip: also look at the mirrored picture.
     """
 

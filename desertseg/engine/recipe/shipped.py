@@ -50,4 +50,4 @@ def load_recipe(recipe: str | Path) -> Recipe:
 
 
 def _folder() -> Traversable:
-    return resources.files("desertseg.engine") / "recipes"
+    return resources.files("desertseg") / "engine" / "recipes"

@@ -27,7 +27,7 @@ class Limits:
 
     def describe(self) -> str:
         if self.high < math.inf:
-            return f"{self.low:g} to {self.high:g}"
+            return f"{'above ' * self.above}{self.low:g} to {self.high:g}"
         return f"above {self.low:g}" if self.above else f"{self.low:g} or more"
 
 
