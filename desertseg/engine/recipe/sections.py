@@ -205,7 +205,7 @@ class AugmentRecipe(Section):
     vertical_flip: Probability = 0.0
     rotate: Degrees = 0.0
     scale: Factors = (0.75, 1.5)
-    shear: Degrees = 0.0
+    shear: Annotated[float, Limits(0, 60, what="it is the largest slant, 0 to 60 degrees")] = 0.0
     aspect: Factors = (1.0, 1.0)
     rare_crop: Probability = 0.0
     brightness: Amounts = (1.0, 1.0)
