@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -58,3 +59,13 @@ def prepare_folder(out: str | Path, overwrite: bool) -> Path:
     except OSError as error:
         raise UserError(f"{out} cannot be made: {error.strerror}; choose another --out") from error
     return out
+
+
+def cache_folder() -> Path:
+    """Return where what can be computed again is kept: `$DESERTSEG_CACHE`, or else `~/.cache/desertseg`."""
+    chosen = os.environ.get("DESERTSEG_CACHE")
+    if chosen:
+        return Path(chosen)
+    with contextlib.suppress(RuntimeError):  # a container's user may have no home
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "desertseg"
+    return Path(tempfile.gettempdir()) / "desertseg"

@@ -8,11 +8,13 @@ from desertseg.data.folders import Frame, find_frames, find_images
 from desertseg.data.letterbox import Box, fit_box, letterbox, letterbox_labels, resize_image, resize_labels
 from desertseg.data.read import image_size, read_image, read_mask, read_pair, write_png
 from desertseg.data.source import BatchSource
+from desertseg.data.statistics import ClassIndex, index_classes
 
 __all__ = [
     "Augmentation",
     "BatchSource",
     "Box",
+    "ClassIndex",
     "DataError",
     "EvaluationBatch",
     "Frame",
@@ -21,6 +23,7 @@ __all__ = [
     "find_images",
     "fit_box",
     "image_size",
+    "index_classes",
     "letterbox",
     "letterbox_labels",
     "load_dataset",

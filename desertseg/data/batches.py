@@ -15,6 +15,7 @@ from desertseg.data.augmentation import Augmentation
 from desertseg.data.errors import DataError
 from desertseg.data.folders import Frame, find_frames
 from desertseg.data.source import BatchSource, check_at_least, count_cores, count_steps
+from desertseg.data.statistics import ClassIndex
 from desertseg.labels import LabelMap, load_labels
 
 _AHEAD = 2  # batches that are read while one is used
@@ -36,6 +37,9 @@ def load_dataset(
     drop_remainder: bool | None = None,
     format: str = "grain",
     workers: int = 0,
+    index: ClassIndex | None = None,
+    balance: float = 0.0,
+    shard: tuple[int, int] = (0, 1),
 ) -> Any:
     """Return a data set's batches as a dataset that `model.fit` takes: uint8 images and labels, read ahead.
 
@@ -59,11 +63,17 @@ def load_dataset(
         format: "grain" (needs no TensorFlow) or "tf", a `tf.data.Dataset`.
         workers: processes that decode, for "grain"; 0 decodes in threads of this process, which is enough unless there
             are many cores. Processes start anew, so a script needs `if __name__ == "__main__":`.
+        index: what `index_classes` found in the frames. `balance` needs it, and an augmentation that `needs_index`.
+        balance: 0 takes each frame once an epoch; above it, an epoch of as many frames has those that are rich in rare
+            classes more often, up to 1 (see `desertseg.data.sampling.weigh_frames`).
+        shard: (k, n) on host k of n delivers rows k * B / n to (k + 1) * B / n of each batch of `batch_size` = B; the
+            shards of all hosts, one after the other, are what one host would deliver.
 
     Returns:
         A `grain.IterDataset` or `tf.data.Dataset` of (images uint8 (B, H, W, 3), labels uint8 (B, H, W)) at `size`.
-        With augmentation ({"image", "affine"}, labels), where images and labels are at load size: native, or shrunk to
-        lie within 1.5 times `size`; smaller frames of a mixed data set lie at the top left, with 0 and 255 around.
+        With augmentation ({"image", "affine", ...}, labels), where images and labels are at load size: native, or
+        shrunk to lie within 1.5 times `size`; smaller frames of a mixed data set lie at the top left, with 0 and 255
+        around. Beside "affine" there is a key for each effect that is on: `desertseg.augment.augment` applies them.
 
     Raises:
         DataError, LabelError: a folder, a file or an option that cannot be used; files are read when they are due, and
@@ -86,6 +96,9 @@ def load_dataset(
         resize=resize,
         drop_remainder=drop_remainder,
         threads=max(1, count_cores() // workers) if workers else None,
+        index=index,
+        balance=balance,
+        shard=shard,
     )
     if start > len(batches):
         raise DataError(
@@ -144,11 +157,12 @@ def _to_tf(batches: BatchSource, start: int) -> Any:
         with contextlib.suppress(RuntimeError):
             tf.config.set_visible_devices([], "GPU")
     # The epoch's last batch may be short, so its length is known only where that is dropped or does not happen.
-    count = batches.batch_size if batches.drop_remainder or len(batches.frames) % batches.batch_size == 0 else None
+    whole = batches.drop_remainder or len(batches.frames) % batches.batch_size == 0
+    count = batches.batch_size // batches.shard[1] if whole else None
     images = tf.TensorSpec((count, *batches.load_size, 3), tf.uint8)
     labels = tf.TensorSpec((count, *batches.load_size), tf.uint8)
-    affine = tf.TensorSpec((count, 2, 3), tf.float32)
-    spec = (({"image": images, "affine": affine} if batches.augmentation else images), labels)
+    drawn = {key: tf.TensorSpec((count, *array.shape[1:]), array.dtype) for key, array in batches.draw(0).items()}
+    spec = (({"image": images, **drawn} if batches.augmentation else images), labels)
 
     def load(step: Any) -> Any:
         flat = tf.nest.flatten(spec)

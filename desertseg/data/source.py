@@ -14,14 +14,16 @@ from typing import Any
 import numpy as np
 
 from desertseg.data.augmentation import Augmentation
+from desertseg.data.drawing import BatchDraws
 from desertseg.data.errors import DataError
 from desertseg.data.folders import Frame
 from desertseg.data.letterbox import Box, check_resize, fit_box, resize_image, resize_labels
 from desertseg.data.read import check_same_size, image_size, read_image, read_mask
+from desertseg.data.sampling import order_epoch, weigh_frames
+from desertseg.data.statistics import ClassIndex
 from desertseg.labels import IGNORE_INDEX, LabelMap
 
 LOAD_FACTOR = 1.5  # frames are loaded at up to this times the training size, so that a zoomed crop stays sharp
-_STREAM = 0
 
 
 class BatchSource(Sequence):
@@ -48,6 +50,9 @@ class BatchSource(Sequence):
         resize: str = "letterbox",
         drop_remainder: bool = False,
         threads: int | None = None,
+        index: ClassIndex | None = None,
+        balance: float = 0.0,
+        shard: tuple[int, int] = (0, 1),
     ) -> None:
         check_at_least(1, height=size[0], width=size[1], batch_size=batch_size, epochs=epochs)
         check_at_least(0, seed=seed)
@@ -60,52 +65,101 @@ class BatchSource(Sequence):
         self.drop_remainder = drop_remainder
         self.threads = threads or count_cores()
         self.steps_per_epoch = count_steps(len(self.frames), batch_size, drop_remainder)
+        self.class_index, self.balance, self.shard = index, balance, (shard[0], shard[1])
+        self._check_index()
+        self._check_shard()
+
+    def _check_index(self) -> None:
+        if not 0 <= self.balance <= 1:
+            raise DataError(f"balance is {self.balance}; it lies between 0 (each frame once an epoch) and 1")
+        if self.balance and not self.shuffle:
+            raise DataError("balance draws frames at random, so it needs shuffle=True")
+        if self.class_index is None:
+            if self.balance or (self.augmentation and self.augmentation.needs_index):
+                what = "balance" if self.balance else "rare_crop, cutmix and copy_paste"
+                raise DataError(f"{what} must know where the classes are; give index=index_classes(frames, labels)")
+        elif self.class_index.counts.shape != (len(self.frames), self.labels.num_classes):
+            frames, classes = self.class_index.counts.shape
+            raise DataError(
+                f"index is of {frames} frames and {classes} classes, the data of {len(self.frames)} and "
+                f"{self.labels.num_classes}; make it with index_classes(frames, labels) of the same"
+            )
+
+    def _check_shard(self) -> None:
+        host, hosts = self.shard
+        if not 0 <= host < hosts:
+            raise DataError(f"shard is {self.shard}; give (k, n) for host k of n, counted from 0")
+        last = 0 if self.drop_remainder else len(self.frames) % self.batch_size
+        if self.batch_size % hosts or last % hosts:
+            of = f"batch_size {self.batch_size}" if self.batch_size % hosts else f"the last batch, of {last} frames,"
+            raise DataError(f"{of} cannot be shared by {hosts} hosts; it must be a multiple of {hosts}")
 
     def __len__(self) -> int:
         return self.epochs * self.steps_per_epoch
 
     def __getitem__(self, step: Any) -> tuple[Any, np.ndarray]:
-        """Return batch `step`: (images, labels), or ({"image", "affine"}, labels) with augmentation."""
+        """Return batch `step`: (images, labels), or ({"image", "affine", ...}, labels) with augmentation."""
+        _, samples, rows = self._samples(step)
+        frames = samples[rows] % len(self.frames)
+        images = np.empty((len(frames), *self.load_size, 3), np.uint8)
+        labels = np.empty((len(frames), *self.load_size), np.uint8)
+        list(self._pool.map(self._load, frames, images, labels))
+        return ({"image": images, **self.draw(step)} if self.augmentation else images), labels
+
+    def draw(self, step: int) -> dict[str, np.ndarray]:
+        """Return the augmentation parameters of batch `step`, without decoding a frame; {} without augmentation."""
+        return self._draws.draw(*self._samples(step)) if self._draws else {}
+
+    def _samples(self, step: Any) -> tuple[int, np.ndarray, slice]:
+        """Return the epoch of batch `step`, the numbers of its samples on all hosts, and which rows are this host's.
+
+        A sample's number is its frame's, plus the count of frames for each time that the frame came before in the
+        epoch, so that it is drawn anew.
+        """
         if not 0 <= step < len(self):
             raise IndexError(f"batch {step} of {len(self)}")
         epoch, at = divmod(int(step), self.steps_per_epoch)
-        samples = self._order(epoch)[at * self.batch_size : (at + 1) * self.batch_size]
-        images = np.empty((len(samples), *self.load_size, 3), np.uint8)
-        labels = np.empty((len(samples), *self.load_size), np.uint8)
-        boxes = list(self._pool.map(self._load, samples, images, labels))
+        samples = np.arange(len(self.frames))
+        if self.shuffle:
+            samples, repeats = order_epoch(len(self.frames), self.seed, epoch, self._weights)
+            samples = samples + repeats * len(self.frames)
+        samples = samples[at * self.batch_size : (at + 1) * self.batch_size]
+        host, hosts = self.shard
+        return epoch, samples, slice(host * len(samples) // hosts, (host + 1) * len(samples) // hosts)
+
+    @cached_property
+    def _weights(self) -> np.ndarray | None:
+        return weigh_frames(self.class_index, self.balance) if self.balance and self.class_index is not None else None
+
+    @cached_property
+    def _draws(self) -> BatchDraws | None:
         if not self.augmentation:
-            return images, labels
-        draws = [
-            self.augmentation.draw(self.seed, epoch, int(i), self.load_size, self.size, box=box, resize=self.resize)
-            for i, box in zip(samples, boxes, strict=True)
-        ]
-        return {"image": images, **{key: np.stack([d[key] for d in draws]) for key in draws[0]}}, labels
+            return None
+        fixed = self.labels, self.seed, self.size, self.resize, self.load_size, self._loaded_sizes, self.class_index
+        return BatchDraws(self.augmentation, *fixed)
 
     @cached_property
     def load_size(self) -> tuple[int, int]:
         """The training size; with augmentation the smallest canvas that holds every frame at its own load size."""
         if not self.augmentation:
             return self.size
+        height, width = self._loaded_sizes.max(axis=0)
+        return int(height), int(width)
+
+    @cached_property
+    def _loaded_sizes(self) -> np.ndarray:
+        """Height and width at which each frame is loaded for augmentation, (N, 2)."""
         with ThreadPoolExecutor(8) as pool:  # headers only, so this waits for the disk
-            sizes = set(pool.map(image_size, (f.image for f in self.frames)))
-        loaded = [fit_load_size(native, self.size, self.resize) for native in sizes]
-        return max(h for h, _ in loaded), max(w for _, w in loaded)
+            native = pool.map(image_size, (f.image for f in self.frames))
+            return np.array([fit_load_size(n, self.size, self.resize) for n in native])
 
-    def _order(self, epoch: int) -> np.ndarray:
-        if not self.shuffle:
-            return np.arange(len(self.frames))
-        return np.random.default_rng((_STREAM, self.seed, epoch)).permutation(len(self.frames))
-
-    def _load(self, sample: int, image_out: np.ndarray, labels_out: np.ndarray) -> Box:
-        """Decode one frame into its place in the batch; return where in the canvas it lies."""
+    def _load(self, sample: int, image_out: np.ndarray, labels_out: np.ndarray) -> None:
+        """Decode one frame into its place in the batch."""
         frame = self.frames[sample]
         assert frame.mask is not None  # held since the constructor
         image = read_image(frame.image)
         native_size = image.shape[:2]
-        if self.augmentation:
-            box = Box(0, 0, *fit_load_size(native_size, self.size, self.resize))
-        else:
-            box = fit_box(native_size, self.size, self.resize)
+        box = self._box(sample) if self.augmentation else fit_box(native_size, self.size, self.resize)
         size = box.height, box.width
         if size != self.load_size:
             image_out[:], labels_out[:] = 0, IGNORE_INDEX
@@ -114,7 +168,11 @@ class BatchSource(Sequence):
         labels = read_mask(frame.mask, self.labels)
         check_same_size(frame.image, native_size, frame.mask, labels.shape)
         labels_out[box.slices] = resize_labels(labels, size)
-        return box
+
+    def _box(self, sample: int) -> Box:
+        """Return where in the load canvas a frame lies, with augmentation."""
+        height, width = self._loaded_sizes[sample]
+        return Box(0, 0, int(height), int(width))
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
