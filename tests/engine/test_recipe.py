@@ -151,7 +151,7 @@ def test_a_wrong_change_is_answered_with_the_right_one(text: str, message: str) 
         ({"train": {"log": ["wandbb"]}}, r"train.log\[0\] is 'wandbb' \(did you mean 'wandb'\?\)"),
         ({"train": {"mixed_precision": 1}}, r"train.mixed_precision is 1; expected true or false"),
         ({"train": 3}, r"'train' is 3; it is a section"),
-        ({"data": {"size": [3]}}, r"data.size is \[3\]; expected 2 whole numbers"),
+        ({"data": {"size": [3]}}, r"data.size is \[3\]; expected a list of 2 whole numbers"),
         ({"data": {"size": [3, 0]}}, r"data.size\[1\] is 0; it must be positive"),
         (
             {"data": {"resize": "strech"}},

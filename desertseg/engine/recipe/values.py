@@ -134,14 +134,14 @@ def check_value(value: Any, hint: Any, where: str) -> Any:
 
 
 def describe_hint(hint: Any, plural: bool = False) -> str:
-    """Return a hint in the user's words: "a whole number", "2 numbers", "a table of numbers"."""
+    """Return a hint in the user's words: "a whole number", "a list of 2 numbers", "a table of numbers"."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         return describe_hint(arguments[0], plural)
     if origin in (Union, UnionType):
         return " or ".join(describe_hint(a, plural) for a in arguments)
     if origin is tuple and arguments[-1] is not Ellipsis:
-        return f"{len(arguments)} {describe_hint(arguments[0], True)}"
+        return f"{'lists' if plural else 'a list'} of {len(arguments)} {describe_hint(arguments[0], True)}"
     if origin in (tuple, list):
         return f"{'lists' if plural else 'a list'} of {describe_hint(arguments[0], True)}"
     if origin is dict:
