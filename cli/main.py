@@ -9,7 +9,7 @@ from importlib import import_module
 import click
 
 from desertseg import __version__
-from desertseg.errors import UserError
+from desertseg.errors import Stopped, UserError
 from desertseg.memory import keep_freed_memory
 
 _COMMANDS = {
@@ -76,6 +76,9 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except Stopped as stopped:
+        click.echo(f"desertseg: {stopped}", err=True)
+        sys.exit(stopped.exit_code)
     except click.Abort:  # what click makes of Ctrl-C
         click.echo("desertseg: stopped by Ctrl-C", err=True)
         sys.exit(130)
