@@ -21,15 +21,15 @@ class Stopped(Exception):
 
     Args:
         number: the signal.
-        step: what was saved; the run goes on behind it.
         folder: of the run; None where there is nothing to go on from.
+        step: the last one that was saved.
 
     Attributes:
         signal: the signal.
         exit_code: what a shell expects of a process that a signal stopped, 130 for Ctrl-C and 143 for SIGTERM.
     """
 
-    def __init__(self, number: int, step: int | None = None, folder: str | Path | None = None) -> None:
+    def __init__(self, number: int, folder: str | Path | None = None, step: int | None = None) -> None:
         self.signal = signal.Signals(number)
         self.exit_code = 128 + self.signal
         text = f"stopped by {'Ctrl-C' if self.signal == signal.SIGINT else self.signal.name}"

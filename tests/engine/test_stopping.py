@@ -57,7 +57,7 @@ def test_outside_the_main_thread_nothing_is_touched() -> None:
 
 
 def test_the_message_holds_the_command_that_goes_on() -> None:
-    stopped = Stopped(signal.SIGTERM, 12, "runs/my desert")
+    stopped = Stopped(signal.SIGTERM, "runs/my desert", 12)
     expected = "stopped by SIGTERM; saved after step 12; go on with: desertseg fit --resume 'runs/my desert'"
     assert (str(stopped), stopped.signal) == (expected, signal.SIGTERM)
     assert str(Stopped(signal.SIGINT)) == "stopped by Ctrl-C, before there was anything to save"
