@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -169,17 +168,13 @@ _WORDS: dict[Any, tuple[str, str]] = {
 
 
 def _check_union(value: Any, hint: Any, where: str) -> Any:
-    """Return the value as the first of the types that fits; of those that do not, the one of its own kind complains."""
-    said: RecipeError | None = None
+    """Return the value as that one of the types which is of its kind, so that the error is that type's own."""
     for kind in get_args(hint):
         bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
-        fits: Callable[[type], bool] = lambda t: isinstance(value, t) and not isinstance(value, bool)  # noqa: E731
-        if any(fits(t) for t in ((list, tuple) if get_origin(bare) in (list, tuple) else (bare,))):
-            try:
-                return check_value(value, kind, where)
-            except RecipeError as error:
-                said = said or error
-    raise said or _wrong(value, hint, where)
+        python = (list, tuple) if get_origin(bare) in (list, tuple) else (bare,)
+        if isinstance(value, python) and not isinstance(value, bool):
+            return check_value(value, kind, where)
+    raise _wrong(value, hint, where)
 
 
 def _check_sequence(value: Any, hint: Any, where: str) -> Any:
