@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
+from desertseg.augment.color import luma
+
 TILES = 8
-_LUMA = np.float32([0.299, 0.587, 0.114])  # ITU-R BT.601
 
 
 def clahe(images, clip):
@@ -23,18 +24,18 @@ def clahe(images, clip):
     """
 
     def equalise():
-        luma = ops.cast(ops.floor(ops.sum(images * _LUMA, axis=-1) + 0.5), "int32")
-        change = ops.cast(_equalised(luma, clip), "float32") - ops.cast(luma, "float32")
+        levels = ops.cast(ops.floor(luma(images)[..., 0] + 0.5), "int32")
+        change = ops.cast(_equalised(levels, clip), "float32") - ops.cast(levels, "float32")
         return images + ops.where(clip[:, None, None] > 0, change, 0.0)[..., None]
 
     return ops.cond(ops.any(clip > 0), equalise, lambda: images)
 
 
-def _equalised(luma, clip):
+def _equalised(levels, clip):
     """Return int32 (B, H, W) levels through their tiles' tables, mixed between the tiles' centres."""
-    batch, height, width = luma.shape
+    batch, height, width = levels.shape
     tile = -(-height // TILES), -(-width // TILES)
-    tables = ops.reshape(_tables(luma, clip, tile), (-1,))
+    tables = ops.reshape(_tables(levels, clip, tile), (-1,))
     first = ops.reshape(ops.arange(batch, dtype="int32") * TILES * TILES, (-1, 1, 1))
     (upper, lower, down), (left, right, across) = (
         _neighbours(length, step) for length, step in zip((height, width), tile, strict=True)
@@ -43,20 +44,20 @@ def _equalised(luma, clip):
 
     def read(row, column):
         place = first + (row[:, None] * TILES + column[None])
-        return ops.take(tables, place * 256 + luma, axis=0)
+        return ops.take(tables, place * 256 + levels, axis=0)
 
     top = read(upper, left) * (1 - across) + read(upper, right) * across
     bottom = read(lower, left) * (1 - across) + read(lower, right) * across
     return ops.round(top * (1 - down) + bottom * down)
 
 
-def _tables(luma, clip, tile):
+def _tables(levels, clip, tile):
     """Return float32 (B * 64, 256): the new level of each level, a table a tile."""
-    batch, height, width = luma.shape
+    batch, height, width = levels.shape
     area = tile[0] * tile[1]
     padding = [(0, 0), (0, tile[0] * TILES - height), (0, tile[1] * TILES - width)]
     # OpenCV repeats the picture beyond its border by reflection where the tiles do not fit it.
-    padded = ops.pad(luma, padding, mode="reflect") if any(after for _, after in padding) else luma
+    padded = ops.pad(levels, padding, mode="reflect") if any(after for _, after in padding) else levels
     row, column = (np.arange(step * TILES, dtype=np.int32) // step for step in tile)
     place = ops.reshape(ops.arange(batch, dtype="int32") * TILES * TILES, (-1, 1, 1))
     place = place + (row[:, None] * TILES + column[None])

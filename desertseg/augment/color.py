@@ -6,6 +6,7 @@ import numpy as np
 from keras import ops
 
 _TILE = 256
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def adjust_color(images, matrix):
@@ -24,6 +25,11 @@ def adjust_color(images, matrix):
         result = result + turned * factors[:, None, None]
         turned = ops.concatenate([turned[..., 1:], turned[..., :1]], axis=-1)
     return result
+
+
+def luma(images):
+    """Return the luminance (..., 1) of RGB (..., 3), after ITU-R BT.601."""
+    return ops.sum(images * _LUMA, axis=-1, keepdims=True)
 
 
 def adjust_gamma(images, gamma):

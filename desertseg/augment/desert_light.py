@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
+from desertseg.augment.color import luma
 from desertseg.labels import IGNORE_INDEX
 
 _RISE = 0.12  # heights of the picture above the horizon within which a shadow fades
@@ -129,11 +130,6 @@ def add_glare(images, labels, sky, horizon, glare):
 def upsample(field, size):
     """Return a coarse field (B, h, w) drawn out bilinearly to (B, *size)."""
     return ops.image.resize(field[..., None], size, interpolation="bilinear", data_format="channels_last")[..., 0]
-
-
-def luma(images):
-    """Return the luminance (..., 1) of RGB (..., 3), after ITU-R BT.601."""
-    return ops.sum(images * np.float32([0.299, 0.587, 0.114]), axis=-1, keepdims=True)
 
 
 def _below(horizon, height):

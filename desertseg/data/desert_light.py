@@ -35,7 +35,7 @@ def draw_tint(random: np.random.Generator, strength: float, labels: LabelMap | N
     color = (
         np.array(_GROUNDS[random.integers(len(_GROUNDS))]) * random.uniform(0.85, 1.1) * random.uniform(0.95, 1.05, 3)
     )
-    return {"tint": np.float32([*color, strength]), "tint_weights": _tint_weights(labels)}
+    return {"tint": np.array([*color, strength], np.float32), "tint_weights": _tint_weights(labels)}
 
 
 def _tint_weights(labels: LabelMap | None) -> np.ndarray:
@@ -54,12 +54,12 @@ def draw_haze(random: np.random.Generator, strength: float, size: tuple[int, int
     color = np.array(_DUST[random.integers(len(_DUST))]) * random.uniform(0.9, 1.05)
     reach = random.uniform(0.12, 0.45), random.uniform(0.1, 0.5)
     grid = _grid(size, _HAZE_ROWS)
-    field = np.zeros(grid, np.float32)
+    field = np.zeros(grid)
     if strength:
         x, y = _places(grid, size)
         field = 1 + 0.3 * _waves(random, x, y * random.uniform(1, 3), 2, 9)  # dust lies in streaks
         field = np.clip(field, 0.3, 1.7)
-    return {"haze": np.float32([*color, strength, *reach]), "haze_field": np.float32(field)}
+    return {"haze": np.array([*color, strength, *reach], np.float32), "haze_field": field.astype(np.float32)}
 
 
 def draw_glare(random: np.random.Generator, strength: float) -> dict[str, np.ndarray]:
@@ -67,7 +67,7 @@ def draw_glare(random: np.random.Generator, strength: float) -> dict[str, np.nda
     place = random.uniform(-0.1, 1.1), random.uniform(-0.2, 0.85)
     warmth = random.uniform(0.2, 1)
     light = 1, 1 - 0.22 * warmth, 1 - 0.5 * warmth
-    return {"glare": np.float32([*place, random.uniform(0.04, 0.1), *light, strength])}
+    return {"glare": np.array([*place, random.uniform(0.04, 0.1), *light, strength], np.float32)}
 
 
 def draw_shadow(random: np.random.Generator, strength: float, size: tuple[int, int]) -> dict[str, np.ndarray]:
@@ -82,7 +82,7 @@ def draw_shadow(random: np.random.Generator, strength: float, size: tuple[int, i
     field, edge = np.zeros(grid), 1.0
     if strength:
         field, edge = (_cloud, _cliff, _trunks)[random.integers(3)](random, *_places(grid, size))
-    return {"shadow": np.float32([*taken, edge]), "shadow_field": np.float32(np.clip(field, -1, 1))}
+    return {"shadow": np.array([*taken, edge], np.float32), "shadow_field": np.clip(field, -1, 1).astype(np.float32)}
 
 
 def _cloud(random: np.random.Generator, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float]:

@@ -6,7 +6,7 @@ Every effect draws from a stream of its own of (seed, epoch, sample): switching 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -52,7 +52,8 @@ def draw_photometric(
             (4,), "tint_weights" float32 (256,), "sky" int32 (): see `desertseg.augment.desert_light`, which applies
             them.
     """
-    a, drawn = augmentation, {}
+    a = augmentation
+    drawn: dict[str, Any] = {}
 
     def begin(effect: str, probability: float) -> tuple[np.random.Generator, bool]:
         random = np.random.default_rng((_STREAMS[effect], seed, epoch, sample))
@@ -130,4 +131,4 @@ def _half_kernel(sigma: float, radius: int) -> np.ndarray:
     weights[0] = 1
     if sigma:
         weights = np.exp(-0.5 * (np.arange(radius + 1) / sigma) ** 2)
-    return np.float32(weights / (2 * weights.sum() - weights[0]))
+    return (weights / (2 * weights.sum() - weights[0])).astype(np.float32)
