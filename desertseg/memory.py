@@ -1,9 +1,11 @@
-"""Keep freed memory instead of handing it back to the operating system after every step."""
+"""The process's memory: how much it holds, and keeping what is freed for the next step."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
+from pathlib import Path
 
 # The names and numbers of glibc's malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
@@ -25,3 +27,20 @@ def keep_freed_memory() -> bool:
         return False
     results = [mallopt(_M_ARENA_MAX, 1), mallopt(_M_MMAP_MAX, 0), mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)]
     return all(results)
+
+
+def process_memory() -> int | None:
+    """Return the bytes of memory that the process holds now (Linux) or held at its peak (macOS); None elsewhere."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return _peak_memory()
+
+
+def _peak_memory() -> int | None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+
+from desertseg.memory import process_memory
 
 PROGRAM = """
 import resource
@@ -26,3 +30,20 @@ def test_memory_is_used_again_without_asking_the_kernel() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     first, again = map(int, done.stdout.split())
     assert again < first / 4
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="read from /proc")
+def test_the_memory_of_the_process_grows_with_what_it_holds() -> None:
+    before = process_memory()
+    held = np.ones(64 << 20, np.uint8)
+    assert 60 << 20 < process_memory() - before < 100 << 20
+    assert held.all()
+
+
+def test_without_proc_the_peak_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(path: Path) -> str:
+        raise FileNotFoundError(path)
+
+    now = process_memory()
+    monkeypatch.setattr(Path, "read_text", absent)
+    assert process_memory() >= 0.9 * now

@@ -8,7 +8,7 @@ import pytest
 
 from desertseg.labels import load_labels
 from desertseg.metrics import Scores
-from desertseg.report import draw_confusion, draw_curves, draw_overlay, draw_per_class, score_lines
+from desertseg.report import draw_confusion, draw_overlay, draw_per_class, score_lines
 from desertseg.report.overlay import draw_legend
 
 FALCON = load_labels("falcon")
@@ -43,12 +43,6 @@ def test_legend_shows_the_classes_present_and_no_other() -> None:
 
 def test_every_plot_is_drawn(tmp_path: Path) -> None:
     scores = Scores(confusion())
-    history = [
-        {"epoch": e, "loss": 1 / e, "miou": e / 9, "val_loss": 2 / e, "val_miou": e / 10, "learning_rate": 0.1 / e}
-        for e in range(1, 5)
-    ]
-    draw_curves(tmp_path / "curves.png", history)
-    draw_curves(tmp_path / "one.png", history[:1])
     draw_per_class(tmp_path / "classes.png", scores, FALCON)
     draw_confusion(tmp_path / "confusion.png", scores.confusion, FALCON.names)
     for path in tmp_path.iterdir():
