@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 from keras import ops
 
 from desertseg.errors import UserError
@@ -40,14 +41,13 @@ def resample(images, affine, size, labels=None, ignore_index=IGNORE_INDEX):
     x, y = _coordinates(affine, size)
     inside = (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
     x, y = ops.clip(x, 0, width - 1), ops.clip(y, 0, height - 1)
-    first = ops.reshape(ops.arange(batch, dtype="int32") * (height * width), (-1, 1, 1))
 
-    # One flat table of pixels and one row index a tap: a gather of whole pixels is what XLA does fast.
+    # Tables of pixels and one row index a tap: a gather of whole pixels is what XLA does fast.
     left, top = ops.floor(x), ops.floor(y)
     columns = [ops.cast(left, "int32"), ops.cast(ops.minimum(left + 1, width - 1), "int32")]
-    rows = [first + width * ops.cast(row, "int32") for row in (top, ops.minimum(top + 1, height - 1))]
-    table = ops.reshape(images, (-1, channels))
-    taps = [[ops.cast(ops.take(table, row + column, axis=0), "float32") for column in columns] for row in rows]
+    rows = [width * ops.cast(row, "int32") for row in (top, ops.minimum(top + 1, height - 1))]
+    table = ops.reshape(images, (batch, height * width, channels))
+    taps = [[ops.cast(_take(table, row + column), "float32") for column in columns] for row in rows]
     across, down = ops.expand_dims(x - left, -1), ops.expand_dims(y - top, -1)
     upper, lower = (a + (b - a) * across for a, b in taps)
     resampled = ops.where(ops.expand_dims(inside, -1), upper + (lower - upper) * down, 0.0)
@@ -55,8 +55,17 @@ def resample(images, affine, size, labels=None, ignore_index=IGNORE_INDEX):
         return resampled
 
     column, row = (ops.cast(ops.floor(v + 0.5), "int32") for v in (x, y))
-    nearest = ops.take(ops.reshape(labels, (-1,)), first + width * row + column, axis=0)
+    nearest = _take(ops.reshape(labels, (batch, height * width)), width * row + column)
     return resampled, ops.where(inside, nearest, ops.cast(ignore_index, labels.dtype))
+
+
+def _take(tables, indices):
+    """Return each sample's rows from its own table: tables (B, N, ...) and indices (B, height, width)."""
+    if keras.backend.backend() == "jax":  # where each device holds some of the samples, it gathers from its own alone
+        return ops.vectorized_map(lambda pair: ops.take(pair[0], pair[1], axis=0), (tables, indices))
+    batch, length = ops.shape(tables)[:2]
+    first = ops.reshape(ops.arange(batch, dtype="int32") * length, (-1, 1, 1))
+    return ops.take(ops.reshape(tables, (batch * length, *tables.shape[2:])), first + indices, axis=0)
 
 
 def _coordinates(affine, size):
