@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import keras
-import numpy as np
 from keras import ops
 
-from desertseg.losses.pixels import LossError, PixelLoss, _divide
+from desertseg.losses.pixels import LossError
+from desertseg.losses.regions import RegionLoss
 
 
 @keras.saving.register_keras_serializable(package="desertseg")
-class Dice(PixelLoss):
+class Dice(RegionLoss):
     """The mean over the classes present in the batch's truth of 1 - dice[c].
 
     With p[i, c] the softmax probability and t[i, c] the truth (0 or 1) at pixel i, summed over the valid pixels of the
@@ -41,17 +41,11 @@ class Dice(PixelLoss):
     def call(self, y_true, y_pred):
         """Return the scalar loss of integer labels (B, H, W) and logits (B, H, W, C)."""
         pixels = self._pixels(y_true, y_pred)
-        axes = tuple(range(len(pixels.valid.shape)))
-        probabilities = ops.exp(pixels.log_probabilities)
-        overlap = ops.sum(ops.where(pixels.hot, probabilities, 0.0), axis=axes)
-        predicted = ops.sum(ops.where(ops.expand_dims(pixels.valid, -1), probabilities, 0.0), axis=axes)
-        truth = ops.cast(ops.sum(ops.cast(pixels.hot, "int32"), axis=axes), "float32")
+        missed, extra, truth = self._sums(pixels)
         present = truth > 0
-        union = ops.where(present, predicted + truth + self.smooth, 1.0)
-        cost = 1.0 - (2.0 * overlap + self.smooth) / union
-        weights = np.float32(1) if self.class_weights is None else np.array(self.class_weights, np.float32)
-        weights = ops.where(present, weights, 0.0)
-        return _divide(ops.sum(weights * cost), ops.sum(weights)) + pixels.guard
+        # 1 - dice written without a difference of nearly equal numbers; 2 * overlap is 2 * (truth - missed).
+        costs = (missed + extra) / ops.where(present, 2.0 * truth - missed + extra + self.smooth, 1.0)
+        return self._class_mean(costs, present) + pixels.guard
 
     def get_config(self):
         return {"smooth": self.smooth, **super().get_config()}

@@ -64,6 +64,22 @@ class PixelLoss(keras.losses.Loss):
     def get_config(self) -> dict[str, Any]:
         return {"class_weights": self.class_weights, "ignore_index": self.ignore_index, "name": self.name}
 
+    def mass(self, labels):
+        """Return what the loss of a batch with these labels is divided by, a float32 scalar.
+
+        It is the number of valid pixels, or the sum of their class weights. Losses of parts of a batch, each times its
+        mass, over the sum of the masses, are the loss of the whole batch: so gradients are accumulated. That is exact
+        for means over pixels. For `OHEM`, which chooses its pixels in each part, and for the region losses, whose mass
+        is the number of valid pixels, it is the nearest thing.
+
+        Args:
+            labels: integer labels (B, H, W).
+        """
+        labels = ops.cast(ops.convert_to_tensor(labels), "int32")
+        valid = labels != self.ignore_index
+        num_classes = 1 if self.class_weights is None else len(self.class_weights)
+        return self._count(valid, _one_hot(labels, valid, num_classes))
+
     def _pixels(self, labels, logits) -> Pixels:
         """Return the batch as the losses see it, after checking what is known while tracing."""
         labels, logits = ops.convert_to_tensor(labels), ops.convert_to_tensor(logits)
@@ -72,10 +88,9 @@ class PixelLoss(keras.losses.Loss):
         labels = ops.cast(labels, "int32")
         valid = labels != self.ignore_index
         unknown = ops.any(valid & ((labels < 0) | (labels >= num_classes)))
-        hot = ops.expand_dims(ops.where(valid, labels, -1), -1) == ops.arange(num_classes, dtype="int32")
         return Pixels(
             ops.log_softmax(ops.cast(logits, "float32"), axis=-1),
-            hot,
+            _one_hot(labels, valid, num_classes),
             valid,
             ops.where(unknown, np.float32("nan"), np.float32(0)),
         )
@@ -102,17 +117,39 @@ class PixelLoss(keras.losses.Loss):
 
         sum(w[label] * value) / sum(w[label]): the weights' common scale does not matter, and 0 where nothing counts.
         """
+        return divide(self._total(values, pixels), self._count(pixels.valid, pixels.hot))
+
+    def _total(self, values, pixels: Pixels):
+        """Return the sum of w[label] * value over valid pixels."""
+        if self.class_weights is None:
+            return ops.sum(ops.where(pixels.valid, values, 0.0))
+        return ops.sum(self._weights(pixels.hot) * values)
+
+    def _count(self, valid, hot):
+        """Return the sum of w[label] over valid pixels."""
         if self.class_weights is None:
             # Counted as integers: float32 stops at 2**24 pixels.
-            total = ops.cast(ops.sum(ops.cast(pixels.valid, "int32")), "float32")
-            return _divide(ops.sum(ops.where(pixels.valid, values, 0.0)), total)
-        weights = ops.sum(ops.where(pixels.hot, np.array(self.class_weights, np.float32), 0.0), axis=-1)
-        return _divide(ops.sum(weights * values), ops.sum(weights))
+            return ops.cast(ops.sum(ops.cast(valid, "int32")), "float32")
+        return ops.sum(self._weights(hot))
+
+    def _weights(self, hot):
+        """Return w[label] (B, H, W), 0 where no class is true."""
+        return ops.sum(ops.where(hot, np.array(self.class_weights, np.float32), 0.0), axis=-1)
 
 
-def _divide(total, count):
+def divide(total, count):
     """Return total / count, or 0 where count is 0, with finite gradients."""
     return ops.where(count > 0, total, 0.0) / ops.where(count > 0, count, 1.0)
+
+
+def restrict(pixels: Pixels, chosen) -> Pixels:
+    """Return the batch with the chosen pixels alone, bool (B, H, W), which are valid ones."""
+    return pixels._replace(valid=chosen, hot=pixels.hot & ops.expand_dims(chosen, -1))
+
+
+def _one_hot(labels, valid, num_classes: int):
+    """Return bool (B, H, W, C): the true class, no class where a pixel is not valid."""
+    return ops.expand_dims(ops.where(valid, labels, -1), -1) == ops.arange(num_classes, dtype="int32")
 
 
 def _checked_weights(weights: Sequence[float] | None, what: str) -> list[float] | None:

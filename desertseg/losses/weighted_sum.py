@@ -43,6 +43,33 @@ class WeightedSum(keras.losses.Loss):
         """Return the scalar loss of integer labels (B, H, W) and logits (B, H, W, C)."""
         return self(y_true, y_pred)
 
+    def terms(self) -> list[tuple[float, keras.losses.Loss]]:
+        """Return (weight, loss) of each term, with the terms of sums inside the sum in their place."""
+        terms: list[tuple[float, keras.losses.Loss]] = []
+        for weight, loss in zip(self.weights, self.losses, strict=True):
+            inner = loss.terms() if isinstance(loss, WeightedSum) else [(1.0, loss)]
+            terms += [(weight * share, part) for share, part in inner]
+        return terms
+
+    def mass(self, labels):
+        """Return the mean of the terms' masses by the size of their weights, a float32 scalar.
+
+        Where all terms divide by the same number, that is this number. Where they do not (one has class weights and
+        another has none), accumulate each of `terms` by its own mass.
+
+        Args:
+            labels: integer labels (B, H, W).
+
+        Raises:
+            LossError: a loss of Keras' own, which has no mass.
+        """
+        terms = [(abs(weight), loss) for weight, loss in self.terms() if weight != 0]
+        strange = [loss.name for _, loss in terms if not hasattr(loss, "mass")]
+        if strange:
+            raise LossError(f"{', '.join(strange)} in {self.name} has no mass; use the losses of desertseg.losses")
+        scale = sum(weight for weight, _ in terms) or 1.0
+        return sum((weight / scale * loss.mass(labels) for weight, loss in terms), start=0.0)
+
     def get_config(self):
         losses = [keras.saving.serialize_keras_object(loss) for loss in self.losses]
         return {"losses": losses, "weights": self.weights, "name": self.name}

@@ -6,13 +6,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from desertseg.losses import CrossEntropy, Dice, Focal, FocalDice, LossError, WeightedSum
+from desertseg.losses import (
+    OHEM,
+    BoundaryCrossEntropy,
+    CrossEntropy,
+    Dice,
+    Focal,
+    FocalDice,
+    LossError,
+    LovaszSoftmax,
+    Tversky,
+    WeightedSum,
+)
 
-LOSSES = [CrossEntropy, Focal, Dice, FocalDice]
+LOSSES = [CrossEntropy, Focal, Dice, FocalDice, Tversky, LovaszSoftmax, OHEM, BoundaryCrossEntropy]
+REGION_LOSSES = (Dice, Tversky, LovaszSoftmax)
 WEIGHTS = [0.5, 2.0, 1.0, 3.0]
 every_loss = pytest.mark.parametrize("loss", LOSSES, ids=lambda c: c.__name__)
 # FocalDice runs the code of Focal and of Dice; compiling each alone as well would double the time for nothing.
 both_kinds = pytest.mark.parametrize("loss", [CrossEntropy, FocalDice], ids=lambda c: c.__name__)
+every_code = pytest.mark.parametrize("loss", [c for c in LOSSES if c not in (Focal, Dice)], ids=lambda c: c.__name__)
 
 
 @every_loss
@@ -41,7 +54,7 @@ def test_any_shape_with_ignore_equals_the_reference(data, reference, value_and_g
     assert value == pytest.approx(np.dot([1, 0.37, 5], terms), rel=1e-5, abs=1e-6)
 
 
-@both_kinds
+@every_code
 def test_compiled_equals_eager(loss, batch, value_and_grad):
     value, gradient = value_and_grad(loss(class_weights=WEIGHTS), *batch)
     eager, eager_gradient = value_and_grad(loss(class_weights=WEIGHTS), *batch, compiled=False)
@@ -58,7 +71,7 @@ def test_nothing_to_learn_where_every_pixel_is_ignored(loss, weights, value_and_
     assert (gradient == 0).all()
 
 
-@both_kinds
+@every_code
 def test_ignored_pixels_do_not_count(loss, batch, value_and_grad):
     labels, logits = batch
     changed = np.where((labels == 255)[..., None], logits[..., ::-1] * 7 + 3, logits)
@@ -67,7 +80,7 @@ def test_ignored_pixels_do_not_count(loss, batch, value_and_grad):
     assert (gradient[labels == 255] == 0).all()
 
 
-@both_kinds
+@every_code
 def test_another_ignore_index(loss, batch):
     labels, logits = batch
     moved = np.where(labels == 255, -1, labels.astype(np.int32))
@@ -87,12 +100,12 @@ def test_huge_logits_stay_finite_and_keep_a_mistakes_gradient(loss, scale, batch
     value, gradient = value_and_grad(loss(), labels, logits)
     assert np.isfinite(value)
     assert np.isfinite(gradient).all()
-    if loss is not Dice:  # a saturated softmax leaves Dice none, whatever is done
+    if loss not in REGION_LOSSES:  # a saturated softmax leaves them none, whatever is done
         wrong = (labels == 0) if scale < 0 else (labels != 0) & (labels != 255)
         assert (np.abs(gradient[wrong]).sum(-1) > 1e-3).all()
 
 
-@both_kinds
+@every_code
 def test_classes_may_change_places(loss, batch):
     labels, logits = batch
     order = np.array([2, 0, 3, 1])  # new place of each class
@@ -104,7 +117,7 @@ def test_classes_may_change_places(loss, batch):
     assert float(loss(class_weights=moved_weights)(moved, moved_logits)) == pytest.approx(expected, rel=1e-6)
 
 
-@both_kinds
+@every_code
 def test_half_precision_logits_are_computed_in_float32(loss, batch, value_and_grad):
     labels, logits = batch
     half = keras.ops.cast(logits, "bfloat16")
@@ -114,14 +127,14 @@ def test_half_precision_logits_are_computed_in_float32(loss, batch, value_and_gr
     assert float(loss()(labels, logits.astype(np.float16))) == pytest.approx(float(loss()(labels, logits)), rel=5e-3)
 
 
-@both_kinds
+@every_code
 def test_scale_of_the_weights_does_not_matter(loss, batch):
     value = float(loss(class_weights=WEIGHTS)(*batch))
     assert float(loss(class_weights=[10 * w for w in WEIGHTS])(*batch)) == pytest.approx(value, rel=1e-6)
     assert float(loss(class_weights=[1, 1, 1, 1])(*batch)) == pytest.approx(float(loss()(*batch)), rel=1e-6)
 
 
-@both_kinds
+@every_code
 def test_a_label_that_is_no_class_is_loud(loss, batch):
     labels, logits = batch
     for bad in (4, 254):
@@ -129,6 +142,34 @@ def test_a_label_that_is_no_class_is_loud(loss, batch):
         wrong[0, 0, 0] = bad
         assert np.isnan(float(loss()(wrong, logits)))
     assert np.isnan(float(loss()(np.where(labels == 255, -1, labels.astype(np.int32)), logits)))
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["equal", "weighted"])
+@pytest.mark.parametrize("loss", [CrossEntropy, Focal, BoundaryCrossEntropy], ids=lambda c: c.__name__)
+def test_parts_of_a_batch_by_their_mass_are_the_batch(loss, weights, batch):
+    labels, logits = batch
+    labels = labels.copy()
+    labels[0, 1] = 255
+    made = loss(class_weights=weights)
+    masses = [float(made.mass(part)) for part in (labels[:1], labels[1:])]
+    parts = [float(made(labels[k : k + 1], logits[k : k + 1])) for k in (0, 1)]
+    assert masses[0] != masses[1]
+    assert float(made.mass(labels)) == pytest.approx(sum(masses), rel=1e-6)
+    assert np.dot(masses, parts) / sum(masses) == pytest.approx(float(made(labels, logits)), rel=1e-6)
+
+
+@every_loss
+def test_mass_is_the_number_of_valid_pixels_or_their_weights(loss, batch):
+    labels, _ = batch
+    count = (labels != 255).sum()
+    if loss is not BoundaryCrossEntropy:
+        assert float(loss().mass(labels)) == count
+    weighted = float(loss(class_weights=WEIGHTS).mass(labels))
+    if loss in REGION_LOSSES:
+        assert weighted == count
+    elif loss in (CrossEntropy, Focal, OHEM):
+        assert weighted == pytest.approx(np.array(WEIGHTS)[labels[labels != 255]].sum())
+    assert float(loss(class_weights=WEIGHTS).mass(np.full((1, 2, 2), 255, np.uint8))) == 0
 
 
 @every_loss

@@ -43,3 +43,21 @@ def test_sample_weights_reach_the_parts(batch):
 def test_weights_that_do_not_fit_are_refused(losses, weights):
     with pytest.raises(LossError, match="one finite weight for each"):
         WeightedSum(losses, weights)
+
+
+def test_terms_of_sums_inside_are_its_own():
+    inner = WeightedSum([Dice(), CrossEntropy()], [1, 2])
+    terms = WeightedSum([Focal(), inner], [0.5, 3]).terms()
+    assert [(weight, type(loss)) for weight, loss in terms] == [(0.5, Focal), (3, Dice), (6, CrossEntropy)]
+
+
+def test_mass_is_that_of_its_terms(batch):
+    labels, _ = batch
+    count = float((labels != 255).sum())
+    assert float(WeightedSum([Focal(), Dice()], [4, 1]).mass(labels)) == count
+    weighted = CrossEntropy(class_weights=[1, 2, 3, 4])
+    expected = 0.25 * count + 0.75 * float(weighted.mass(labels))
+    made = WeightedSum([Focal(), weighted, Dice()], [1, 3, 0])
+    assert float(made.mass(labels)) == pytest.approx(expected)
+    with pytest.raises(LossError, match="has no mass"):
+        WeightedSum([keras.losses.SparseCategoricalCrossentropy(name="own")]).mass(labels)
