@@ -138,11 +138,12 @@ class Keeper:
         keep: how many models are kept; with more than one, each is top/epoch-012-0.4105.keras.
         patience: epochs without a better one after which to stop; 0 never stops.
         folder: the run folder.
+        write: whether models are written, as by one process of several.
 
     Attributes:
-        best: the best model so far, or None.
+        best: the best model so far that was written, or None.
         kept: the best `keep` models, best first.
-        waited: epochs since the best one.
+        waited: epochs since the best one, written or not: no disk decides how long a training is.
         problem: why the last model could not be written, in one line, or None.
 
     Raises:
@@ -150,7 +151,14 @@ class Keeper:
     """
 
     def __init__(
-        self, monitor: str, names: Sequence[str], *, keep: int = 1, patience: int = 0, folder: str | Path = "."
+        self,
+        monitor: str,
+        names: Sequence[str],
+        *,
+        keep: int = 1,
+        patience: int = 0,
+        folder: str | Path = ".",
+        write: bool = True,
     ) -> None:
         check_monitor(monitor, names)
         if keep < 1:
@@ -158,10 +166,11 @@ class Keeper:
         if patience < 0:
             raise UserError(f"train.patience is {patience}; give a number of epochs, or 0 to train them all")
         self.monitor, self.names, self.count, self.patience = monitor, tuple(names), keep, patience
-        self.folder = Path(folder)
+        self.folder, self.write = Path(folder), write
         self.best: Kept | None = None
         self.kept: list[Kept] = []
         self.waited = 0
+        self._record: float | None = None  # the best value, whether or not its model could be written
         self.problem: str | None = None
         self._before: tuple[Kept | None, list[Kept]] = (None, [])
 
@@ -182,12 +191,12 @@ class Keeper:
         weights = max(found, key=lambda w: self._rank(found[w]))  # the first of equals: raw
         scores = measured[weights][0]
         entry = Kept(epoch, found[weights], weights, float(scores.miou), scores.definition)
-        improved = math.isfinite(entry.value) and (
-            self.best is None or self._rank(entry.value) > self._rank(self.best.value)
-        )
+        improved = self._beats(entry.value, self.best.value if self.best else None)
         self._before = self.best, list(self.kept)
         self.best = entry if improved else self.best
-        self.waited = 0 if improved else self.waited + 1
+        self.waited += 1
+        if self._beats(entry.value, self._record):
+            self.waited, self._record = 0, entry.value
         if math.isfinite(entry.value):
             ranked = sorted([*self.kept, entry], key=lambda k: self._rank(k.value), reverse=True)  # stable: older first
             self.kept = ranked[: self.count]
@@ -216,6 +225,8 @@ class Keeper:
             save: writes the model with the "raw" or "ema" weights to a path, atomically.
         """
         self.problem = None
+        if not self.write:
+            return
         written: list[Path] = []
         try:
             for path in verdict.write:
@@ -240,6 +251,9 @@ class Keeper:
             if _TOP_NAME.fullmatch(path.name) and path not in kept:
                 path.unlink(missing_ok=True)
 
+    def _beats(self, value: float, other: float | None) -> bool:
+        return math.isfinite(value) and (other is None or self._rank(value) > self._rank(other))
+
     def _rank(self, value: float) -> float:
         """Return a number that is the larger the better, lowest for what has no value."""
         if not math.isfinite(value):
@@ -254,15 +268,17 @@ class Keeper:
             "keep": self.count,
             "patience": self.patience,
             "waited": self.waited,
+            "record": self._record,
             "best": _plain(self.best),
             "kept": [_plain(k) for k in self.kept],
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any], folder: str | Path = ".") -> Keeper:
+    def from_dict(cls, data: Mapping[str, Any], folder: str | Path = ".", *, write: bool = True) -> Keeper:
         """Return the keeper that `to_dict` described; it judges on as if it had never been away."""
-        keeper = cls(data["monitor"], data["names"], keep=data["keep"], patience=data["patience"], folder=folder)
-        keeper.waited = data["waited"]
+        count, patience = data["keep"], data["patience"]
+        keeper = cls(data["monitor"], data["names"], keep=count, patience=patience, folder=folder, write=write)
+        keeper.waited, keeper._record = data["waited"], data["record"]
         keeper.best = _kept(data["best"])
         keeper.kept = [k for k in map(_kept, data["kept"]) if k]
         return keeper

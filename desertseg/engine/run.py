@@ -46,6 +46,7 @@ class RunFolder:
         recipe, labels, data: what the run is made of.
         overwrite: replace the run that the folder holds.
         fingerprint: of the frames, as `fingerprint` gives it.
+        write: whether anything is written at all, as by one process of several.
 
     Attributes:
         path: the folder.
@@ -66,10 +67,12 @@ class RunFolder:
         *,
         overwrite: bool = False,
         fingerprint: Mapping[str, Any] | None = None,
+        write: bool = True,
     ) -> None:
-        check_folder(out, overwrite)
-        self.path = Path(out)
-        _refuse_unwritable(self.path)
+        self.path, self.write = Path(out), write
+        if write:
+            check_folder(out, overwrite)
+            _refuse_unwritable(self.path)
         self.history: list[dict[str, Any]] = []
         self.problem: str | None = None
         self.notes: list[str] = []
@@ -81,7 +84,7 @@ class RunFolder:
         self._begun = self._reopened = False
 
     @classmethod
-    def reopen(cls, folder: str | Path, epochs: int) -> RunFolder:
+    def reopen(cls, folder: str | Path, epochs: int, *, write: bool = True) -> RunFolder:
         """Return the run of a folder, to go on with it after `epochs` epochs; later rows of its history are dropped.
 
         Nothing is written before the next epoch has ended or `begin` is called.
@@ -90,7 +93,8 @@ class RunFolder:
             UserError: the folder holds no run, or what it was made of cannot be read.
         """
         run = cls.__new__(cls)
-        run.path, run.problem, run.notes, run._begun, run._reopened = Path(folder), None, [], False, True
+        run.path, run.write, run.problem, run.notes = Path(folder), write, None, []
+        run._begun, run._reopened = False, True
         if not (run.path / "recipe.toml").is_file():
             raise UserError(f"{folder} holds no run (there is no recipe.toml); give the folder that `fit --out` made")
         run.recipe = _read_toml(run.path / "recipe.toml")
@@ -112,7 +116,7 @@ class RunFolder:
 
     def begin(self) -> None:
         """Write what this run is made of, having cleared what an earlier one left here; again it does nothing."""
-        if self._begun:
+        if self._begun or not self.write:
             return
         try:
             if self._reopened:

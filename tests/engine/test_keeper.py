@@ -160,6 +160,7 @@ def test_what_cannot_be_written_is_not_the_best(tmp_path: Path) -> None:
     assert all(p.is_file() for p in keeper.files)
     verdict = keeper.judge(3, {"raw": (scored(0.7), 1.0)})
     assert verdict.improved
+    assert keeper.waited == 1  # since epoch 2, which no disk makes worse
     keeper.keep(verdict, write)
     assert keeper.problem is None
     assert all(p.is_file() for p in keeper.files)
@@ -172,6 +173,15 @@ def test_only_models_of_its_own_are_removed(tmp_path: Path) -> None:
     keeper.keep(keeper.judge(1, {"raw": (scored(0.5), 1.0)}), write)
     left = {p.name for p in (tmp_path / "top").iterdir()}
     assert left == {"mine.keras", "epoch-1.txt", keeper.kept[0].file.removeprefix("top/")}
+
+
+def test_of_several_processes_one_writes(tmp_path: Path) -> None:
+    keepers = [Keeper("miou", NAMES, keep=2, folder=tmp_path / str(w), write=w) for w in (True, False)]
+    for epoch, value in enumerate([0.5, 0.7, 0.6], 1):
+        for keeper in keepers:
+            keeper.keep(keeper.judge(epoch, {"raw": (scored(value), 1.0)}), write)
+    assert keepers[0].to_dict() == keepers[1].to_dict()
+    assert {p.name for p in tmp_path.iterdir()} == {"True"}
 
 
 @pytest.mark.parametrize(("keep", "patience"), [(0, 0), (1, -1)])

@@ -41,6 +41,15 @@ def test_nothing_is_written_before_it_begins(tmp_path: Path) -> None:
     assert tomllib.loads((run.path / "recipe.toml").read_text()) == Recipe().to_dict()
 
 
+def test_of_several_processes_one_writes(tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text("of the one that writes")
+    run = start(tmp_path, write=False)
+    run.log("one")
+    run.record(row(1))
+    assert names(tmp_path) == {"recipe.toml"}
+    assert run.history == [row(1)]
+
+
 def test_a_row_is_recorded_in_both_histories(tmp_path: Path) -> None:
     run = start(tmp_path / "run")
     run.record(row(1))
