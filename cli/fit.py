@@ -10,8 +10,11 @@ from desertseg.cli.quiet import without_banner
 
 
 @click.command()
-@click.option("--data", required=True, metavar="DIR", help="Folder with train and val frames and masks.")
-@click.option("--out", required=True, metavar="DIR", help="Run folder to make.")
+@click.option("--data", metavar="DIR", help="Folder with train and val frames and masks.")
+@click.option("--out", metavar="DIR", help="Run folder to make.")
+@click.option(
+    "--resume", "resumed", metavar="DIR", help="Run folder to go on with, where it stopped; needs no other option."
+)
 @click.option(
     "--recipe",
     metavar="NAME|FILE",
@@ -65,7 +68,14 @@ from desertseg.cli.quiet import without_banner
 @overwrite_option
 @backend_option
 def fit(
-    data: str, out: str, recipe: str | None, changes: tuple[str, ...], workers: int, overwrite: bool, **settings: Any
+    data: str | None,
+    out: str | None,
+    resumed: str | None,
+    recipe: str | None,
+    changes: tuple[str, ...],
+    workers: int,
+    overwrite: bool,
+    **settings: Any,
 ) -> None:
     """Train a model on a folder of frames and masks.
 
@@ -82,13 +92,34 @@ def fit(
       desertseg fit --data falcon --out runs/f --weights dinov2_vits14_pretrain.pth --size 266x476
       desertseg fit --data falcon --out runs/g --recipe desert_best --set model.backbone=resnet34
       desertseg fit --data falcon --out runs/c --recipe runs/b/recipe.toml --seed 1 --backend tensorflow
+      desertseg fit --resume runs/c
+
+    \b
+    --resume goes on with the same run after a crash, Ctrl-C or SIGTERM, as if it had not stopped.
+    --weights starts a new run from what another one, or anybody, has learnt.
     """
+    chosen = {key: value for key, value in settings.items() if value is not None}
+    _check(data, out, resumed, overwrite)
     with without_banner():
         from desertseg.engine import fit as run_fit
+        from desertseg.engine import resume
         from desertseg.engine.recipe import load_recipe, parse_change
 
-    chosen = {key: value for key, value in settings.items() if value is not None}
     chosen |= dict(parse_change(text) for text in changes)
-    run = run_fit(data, out, load_recipe(recipe) if recipe else None, overwrite=overwrite, workers=workers, **chosen)
+    given = load_recipe(recipe) if recipe else None
+    if resumed:
+        run = resume(resumed, data=data, recipe=given, workers=workers, **chosen)
+    else:
+        assert data
+        assert out
+        run = run_fit(data, out, given, overwrite=overwrite, workers=workers, **chosen)
     click.echo(f"Best: epoch {run.epoch}, {run.miou:.4f} {run.definition}.")
-    click.echo(f"Wrote {run.folder}; next: desertseg evaluate --model {run.best} --data {data} --split val")
+    click.echo(f"Wrote {run.folder}; next: desertseg evaluate --model {run.best} --data {run.data} --split val")
+
+
+def _check(data: str | None, out: str | None, resumed: str | None, overwrite: bool) -> None:
+    """Refuse options that contradict each other, or are missing."""
+    if resumed and (out or overwrite):
+        raise click.UsageError("--resume goes on in the run's own folder; leave out --out and --overwrite")
+    if not resumed and not (data and out):
+        raise click.UsageError("give --data and --out, or --resume with the folder of a run")

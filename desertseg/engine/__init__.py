@@ -7,9 +7,10 @@ default_backend()
 from desertseg.engine.checkpoint import load_segmenter  # noqa: E402
 from desertseg.engine.demo import Demo, run_demo  # noqa: E402
 from desertseg.engine.evaluate import Evaluation, evaluate  # noqa: E402
-from desertseg.engine.fit import Run, fit  # noqa: E402
+from desertseg.engine.fit import fit, resume  # noqa: E402
 from desertseg.engine.predict import Predictions, predict  # noqa: E402
 from desertseg.engine.recipe import Recipe, RecipeError, load_recipe  # noqa: E402
+from desertseg.engine.training import Run  # noqa: E402
 
 __all__ = [
     "Demo",
@@ -23,5 +24,6 @@ __all__ = [
     "load_recipe",
     "load_segmenter",
     "predict",
+    "resume",
     "run_demo",
 ]

@@ -40,3 +40,25 @@ def device_name() -> str:
 
     gpus = tf.config.list_physical_devices("GPU")
     return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "gpu") if gpus else "cpu"
+
+
+def make_deterministic(always: bool) -> None:
+    """Have TensorFlow compute the same bits in every run, on a CPU, and on a GPU if `always`, where it costs time.
+
+    XLA, which computes for JAX, does so on a CPU; on a GPU the training step is compiled with a flag.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        if always or not tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.enable_op_determinism()
+
+
+def device_memory() -> int | None:
+    """Return the bytes in use on the device, None where the backend does not say, as on a CPU."""
+    if keras.backend.backend() != "jax":
+        return None
+    import jax
+
+    statistics = jax.local_devices()[0].memory_stats()
+    return statistics.get("bytes_in_use") if statistics else None

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from desertseg.data.synthetic import write_dataset
 from desertseg.engine.evaluate import Evaluation, evaluate
-from desertseg.engine.fit import Run, fit
+from desertseg.engine.fit import fit
 from desertseg.engine.predict import Predictions, predict
 from desertseg.engine.recipe import Recipe
+from desertseg.engine.training import Run
 from desertseg.files import prepare_folder
 from desertseg.terminal import progress_line
 

@@ -41,6 +41,13 @@ def freeze_backbone(backbone: keras.Model, open_blocks: int) -> None:
         layer.trainable = layer.name in opened
 
 
+def open_backbone(backbone: keras.Model) -> None:
+    """Open all of a backbone, whatever was closed."""
+    backbone.trainable = True
+    for layer in backbone.layers:
+        layer.trainable = True
+
+
 def _from_here_on(backbone: keras.Model, prefixes: tuple[str, ...]) -> set[str]:
     """Return the names of the layers that begin with a prefix or take, by any way, what such a layer gives.
 

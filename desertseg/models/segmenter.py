@@ -75,7 +75,12 @@ class Segmenter(keras.Model):
             images: uint8 or float (B, H, W, 3), RGB in [0, 255].
             training: whether normalisation uses (and moves) the batch's statistics.
         """
-        return _logits_of(self.network(normalize_images(images), training=training))
+        return self.outputs(images, training=training)["logits"]
+
+    def outputs(self, images: Any, training: bool | None = None) -> dict[str, Any]:
+        """Return all that the network gives: "logits", and "auxiliary" logits where it has such a head."""
+        outputs = self.network(normalize_images(images), training=training)
+        return outputs if isinstance(outputs, dict) else {"logits": outputs}
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (*input_shape[:3], self.num_classes)
