@@ -140,7 +140,7 @@ def _cache_path(frames: Sequence[Frame], labels: LabelMap) -> Path | None:
 
 def _read_cache(path: Path, shape: tuple[int, int]) -> ClassIndex | None:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             index = ClassIndex(arrays["counts"], arrays["points"])
     except Exception:  # zip, zlib and NumPy have each their own for a damaged file
         return None

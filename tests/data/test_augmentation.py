@@ -93,8 +93,40 @@ def test_scales_are_log_uniform_and_flips_as_often_as_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"flip": -0.1}, {"flip": 1.1}, {"scale": (0, 1)}, {"scale": (2, 1)}, {"scale": (1,)}]
+    ("options", "message"),
+    [
+        ({"flip": -0.1}, "flip is -0.1; it is a probability, 0 to 1"),
+        ({"haze": 1.1}, "haze is 1.1; it is a probability, 0 to 1"),
+        ({"noise": float("nan")}, "noise is nan; it is a probability"),
+        ({"rotate": -5}, "rotate is -5; it is an angle in degrees, 0 to 180"),
+        ({"shear": 80}, "shear is 80; it is an angle in degrees, 0 to 60"),
+        ({"scale": (0, 1)}, r"scale is \(0, 1\); give \(lowest, highest\), both above 0"),
+        ({"scale": (2, 1)}, r"scale is \(2, 1\)"),
+        ({"scale": (1,)}, r"scale is \(1,\)"),
+        ({"gamma": (1, float("inf"))}, "gamma is"),
+        ({"blur_sigma": (-1, 1)}, r"blur_sigma is \(-1, 1\); give \(lowest, highest\), both 0 or more"),
+        ({"tint_strength": (0.5, 1.5)}, r"tint_strength is \(0.5, 1.5\); give \(lowest, highest\), both 0 to 1"),
+        ({"rare_classes": "Logs"}, "rare_classes is Logs; give a tuple of names"),
+    ],
 )
-def test_values_out_of_range_are_refused(options: dict) -> None:
-    with pytest.raises(DataError, match=r"augmentation (flip|scale) is"):
+def test_values_out_of_range_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(DataError, match=f"augmentation {message}"):
         Augmentation(**options)
+
+
+def test_lists_of_a_recipe_become_tuples() -> None:
+    assert Augmentation(scale=[1, 2], rare_classes=["Logs"]) == Augmentation(scale=(1, 2), rare_classes=("Logs",))
+    assert hash(Augmentation(scale=[1, 2])) == hash(Augmentation(scale=(1, 2)))
+
+
+def test_an_index_is_needed_for_what_knows_of_classes() -> None:
+    assert not Augmentation(rotate=10, tint=1, hue=10, blur=1).needs_index
+    assert all(Augmentation(**{name: 0.1}).needs_index for name in ("rare_crop", "cutmix", "copy_paste"))
+
+
+def test_the_draw_has_a_key_for_each_effect_that_is_on() -> None:
+    def keys(**options) -> set[str]:
+        return set(Augmentation(**options).draw(0, 0, 0, (9, 9), (9, 9)))
+
+    assert keys() == keys(rotate=10, cutmix=1, rare_crop=1) == {"affine"}
+    assert len(keys(blur=0.5, noise=0.5)) > len(keys(blur=0.5)) > 1

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from desertseg.data import Augmentation, DataError, count_batches, find_frames, load_dataset
+from desertseg.data import Augmentation, ClassIndex, DataError, count_batches, find_frames, load_dataset
 
 OPTIONS = {"size": (10, 16), "batch_size": 2, "epochs": 3, "seed": 5}
 
@@ -25,10 +25,16 @@ def assert_same(first: list, second: list) -> None:
             np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("augmentation", [None, Augmentation()])
+EVERYTHING = Augmentation(cutmix=0.5, copy_paste=0.5, rare_crop=0.5, hue=10, noise=0.5, shadow=0.5, tint=0.5, clahe=0.5)
+
+
+@pytest.mark.parametrize("augmentation", [None, Augmentation(), EVERYTHING])
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_grain_and_tf_deliver_equal_batches(flat_data: Path, split: str, augmentation: Augmentation | None) -> None:
     options = {**OPTIONS, "batch_size": 3, "augmentation": augmentation}
+    if augmentation is EVERYTHING:
+        counts = np.ones((len(find_frames(flat_data, split)), 10), int)
+        options["index"] = ClassIndex(counts, np.full((*counts.shape, 8, 2), 0.5))
     grain, tf = (load_dataset(flat_data, split, format=f, **options) for f in ("grain", "tf"))
     steps = count_batches(flat_data, 3, split=split)
     assert steps == 2

@@ -10,6 +10,7 @@ import pytest
 from desertseg.data import (
     Augmentation,
     BatchSource,
+    ClassIndex,
     DataError,
     Frame,
     find_frames,
@@ -186,3 +187,83 @@ def test_steps_beyond_the_stream_do_not_exist(flat_data: Path, falcon: LabelMap)
         with pytest.raises(IndexError):
             batches[step]
     assert [count_steps(7, 3, drop) for drop in (True, False)] == [2, 3]
+
+
+@pytest.fixture(scope="module")
+def index(flat_data: Path, falcon: LabelMap) -> ClassIndex:
+    """Of the seven training frames; trees are rare by count, and lie in frames 2 and 5 alone, at one place each."""
+    counts = np.full((7, 10), 100)
+    counts[:, 0] = (0, 0, 9, 0, 0, 9, 0)
+    points = np.full((7, 10, 8, 2), 0.5, np.float32)
+    points[counts[:, 0] == 0, 0] = np.nan
+    return ClassIndex(counts, points)
+
+
+EVERYTHING = Augmentation(rotate=20, rare_crop=0.5, cutmix=0.7, copy_paste=0.7, hue=10, shadow=0.5)
+
+
+@pytest.mark.parametrize("hosts", [2, 4])
+def test_shards_are_the_rows_of_the_global_batch(
+    flat_data: Path, falcon: LabelMap, index: ClassIndex, hosts: int
+) -> None:
+    frames = find_frames(flat_data, "train")
+    options = {"batch_size": 4, "shuffle": True, "drop_remainder": True, "seed": 2, "epochs": 2}
+    options |= {"augmentation": EVERYTHING, "index": index, "balance": 0.5}
+    whole = source(frames, falcon, **options)
+    parts = [source(frames, falcon, shard=(k, hosts), **options) for k in range(hosts)]
+    for step in range(len(whole)):
+        batches = [part[step] for part in parts]
+        inputs = {key: np.concatenate([b[0][key] for b in batches]) for key in batches[0][0]}
+        assert_equal((inputs, np.concatenate([b[1] for b in batches])), whole[step])
+    assert whole[0][0]["partner"].max() < 4
+
+
+def test_frames_that_come_again_in_an_epoch_are_drawn_anew(flat_data: Path, falcon: LabelMap) -> None:
+    counts = np.full((7, 10), 10_000)
+    counts[:, 0] = (0, 0, 0, 9, 0, 0, 0)
+    index = ClassIndex(counts, np.zeros((7, 10, 8, 2), np.float32))
+    options = {"shuffle": True, "batch_size": 7, "augmentation": Augmentation(), "index": index}
+    frames = find_frames(flat_data, "train")
+    inputs, labels = source(frames, falcon, balance=1.0, **options)[0]
+    pictures = [picture.tobytes() for picture in labels]
+    again = [i for i in range(7) if pictures.count(pictures[i]) > 1]
+    assert len(again) >= 4  # of weights, the rare frame's is more than half
+    assert len({inputs["affine"][i].tobytes() for i in again}) == len(again)
+    assert_equal(source(frames, falcon, **options)[0], source(frames, falcon, **{**options, "index": None})[0])
+
+
+def test_rare_classes_are_mixed_in_from_the_frames_that_have_them(
+    flat_data: Path, falcon: LabelMap, index: ClassIndex
+) -> None:
+    frames = find_frames(flat_data, "train")
+    augmentation = Augmentation(cutmix=1, copy_paste=1, scale=(0.5, 1))
+    batches = source(frames, falcon, batch_size=7, augmentation=augmentation, index=index)
+    inputs = batches[0][0]
+    assert set(inputs["partner"]) == {2, 5}
+    assert inputs["partner"][[2, 5]].tolist() == [5, 2]
+    np.testing.assert_array_equal(inputs["paste"], np.arange(10) == np.zeros((7, 1)))
+    for affine, (top, left, bottom, right) in zip(inputs["affine"][inputs["partner"]], inputs["cutmix"], strict=True):
+        x, y = np.linalg.solve(affine[:, :2].astype(float), [9.5, 5.5] - affine[:, 2])  # the frame's middle
+        assert top - 0.5 <= y <= bottom - 0.5
+        assert left - 0.5 <= x <= right - 0.5
+    assert list(batches.draw(0)) == [key for key in inputs if key != "image"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"balance": 0.5, "shuffle": True}, "balance must know where the classes are; give index=index_classes"),
+        ({"augmentation": Augmentation(cutmix=0.5)}, "rare_crop, cutmix and copy_paste must know"),
+        ({"balance": 2.0}, "balance is 2.0; it lies between 0"),
+        ({"balance": 0.5}, "needs shuffle=True"),
+        ({"index": ClassIndex(np.zeros((6, 10), int), np.zeros((6, 10, 8, 2)))}, "index is of 6 frames and 10 classes"),
+        ({"shard": (2, 2)}, r"shard is \(2, 2\)"),
+        ({"shard": (0, 2)}, "batch_size 3 cannot be shared by 2 hosts; it must be a multiple of 2"),
+        ({"shard": (0, 2), "batch_size": 4}, "the last batch, of 3 frames, cannot be shared by 2 hosts"),
+    ],
+)
+def test_indices_and_shards_that_do_not_fit_are_refused(
+    flat_data: Path, falcon: LabelMap, options: dict, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        source(find_frames(flat_data, "train"), falcon, **options)
