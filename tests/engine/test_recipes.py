@@ -6,9 +6,11 @@ import dataclasses
 import re
 import tomllib
 
+import numpy as np
 import pytest
 
 from desertseg.data import Augmentation
+from desertseg.engine.losses import build_loss, needs_counts
 from desertseg.engine.network import resolve_model
 from desertseg.engine.recipe import AugmentRecipe, Recipe, available_recipes, load_recipe, recipe_text
 from desertseg.engine.recipe.keys import describe_sections, list_keys
@@ -48,6 +50,8 @@ def test_a_recipe_names_what_there_is(name: str) -> None:
         assert len(recipe.loss.class_weights) == labels.num_classes
     assert set(recipe.augment.rare_classes) <= set(labels.names)
     assert recipe.train.frozen_epochs < recipe.train.epochs
+    counts = np.full(labels.num_classes, 100) if needs_counts(recipe.loss) else None
+    build_loss(recipe.loss, labels.num_classes, counts)
     if spec.source:  # a published system: the zoo and the recipe know the same label map and size
         assert (spec.labels, spec.size) == (recipe.data.labels, recipe.data.size)
 
@@ -72,6 +76,10 @@ def test_published_settings_are_those_of_the_sources() -> None:
     recipe = load_recipe("codecrunch_r101")
     labels = load_labels(recipe.data.labels)
     assert dict(zip(labels.names, recipe.loss.class_weights, strict=True))["Rocks"] == 5.0
+    names = load_labels("falcon_starter").names
+    for name in ("dinov2_phase2", "dinov2_phase3", "dinov2_phase4", "dinov2_vits_convnext"):
+        weights = dict(zip(names, load_recipe(name).loss.class_weights, strict=True))
+        assert (max(weights.values()), weights["Logs"], min(weights, key=weights.__getitem__)) == (5.0, 5.0, "Sky")
     assert recipe.optimizer.groups == {"encoder": 3e-5, "decoder": 1e-4, "head": 3e-4}
     assert (recipe.train.frozen_epochs, recipe.train.patience, recipe.train.mixed_precision) == (5, 15, True)
     phase3, phase4 = load_recipe("dinov2_phase3"), load_recipe("dinov2_phase4")
