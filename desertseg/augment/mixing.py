@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from keras import ops
 
+from desertseg.labels import IGNORE_INDEX
+
 
 def mix(images, labels, parameters):
     """Return images and labels with what their partners give.
@@ -13,10 +15,10 @@ def mix(images, labels, parameters):
 
     Args:
         images: float32 (B, H, W, 3).
-        labels: integer (B, H, W). Pixels without a label are never pasted, nor pasted over.
+        labels: integer (B, H, W). Pixels without a label, such as those outside a partner's frame, are never taken.
         parameters: "partner" int32 (B,), the sample that gives; "cutmix" float32 (B, 4), a box (top, left, bottom,
             right) in pixels, empty for none; "paste" bool or uint8 (B, C), the classes that are pasted, and
-            "paste_over" (B, C), those that they may cover, or all if it is missing. An effect whose key is missing is
+            "paste_over" (B, C), those that they may cover; if it is missing, all. An effect whose key is missing is
             off; other keys are ignored.
 
     Returns:
@@ -28,7 +30,7 @@ def mix(images, labels, parameters):
     others = ops.take(labels, partner, axis=0)
     taken = ops.zeros_like(labels, dtype="bool")
     if "cutmix" in parameters:
-        taken = _in_box(labels, parameters["cutmix"])
+        taken = _in_box(labels, parameters["cutmix"]) & ops.not_equal(others, IGNORE_INDEX)
     if "paste" in parameters:
         paste = parameters["paste"]
         over = parameters.get("paste_over", ops.ones_like(paste))

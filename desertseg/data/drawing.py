@@ -8,7 +8,7 @@ import numpy as np
 
 from desertseg.data.augmentation import Augmentation
 from desertseg.data.letterbox import Box
-from desertseg.data.mixing import draw_mixing, outline_frames, place_points
+from desertseg.data.mixing import draw_mixing, place_points
 from desertseg.data.statistics import ClassIndex
 from desertseg.labels import LabelMap
 
@@ -99,7 +99,6 @@ class BatchDraws:
             samples,
             self.size,
             places=place_points(affines, points, boxes),
-            outlines=outline_frames(affines, boxes),
             rare=self.rare,
             labels=self.labels,
         )

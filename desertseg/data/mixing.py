@@ -25,7 +25,6 @@ def draw_mixing(
     samples: np.ndarray,
     size: tuple[int, int],
     places: np.ndarray,
-    outlines: np.ndarray,
     rare: np.ndarray,
     labels: LabelMap,
 ) -> dict[str, np.ndarray]:
@@ -41,7 +40,6 @@ def draw_mixing(
         size: training size (height, width).
         places: float (B, R, K, 2), places (y, x) in the training pictures of pixels of each rare class, NaN or outside
             the picture where it is not seen.
-        outlines: float (B, 4), the smallest box (top, left, bottom, right) around each frame in its picture.
         rare: int (R,), the indices of the rare classes.
         labels: the label map of C classes; nothing is pasted over the one named Sky, in any case.
 
@@ -61,7 +59,7 @@ def draw_mixing(
         if augmentation.cutmix:
             choices = None if target is None else places[j, target][seen[j, target]]
             random = np.random.default_rng((_CUTMIX, *number))
-            boxes[i] = _draw_box(augmentation.cutmix, random, size, choices, outlines[j])
+            boxes[i] = _draw_box(augmentation.cutmix, random, size, choices)
         if augmentation.copy_paste and target is not None:
             random = np.random.default_rng((_PASTE, *number))
             if random.random() < augmentation.copy_paste:  # the class drawn, and each other rare one by a coin
@@ -112,21 +110,13 @@ def place_points(affines: np.ndarray, points: np.ndarray, boxes: np.ndarray) -> 
     return xy[..., ::-1] + 0.5
 
 
-def outline_frames(affines: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Return the smallest box (top, left, bottom, right) around each frame in its training picture, (B, 4)."""
-    corners = np.broadcast_to(np.array([(0.0, 0), (0, 1), (1, 0), (1, 1)]), (len(boxes), 4, 2))
-    corners = place_points(affines, corners, boxes)
-    return np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
-
-
 def _draw_box(
     probability: float,
     random: np.random.Generator,
     size: tuple[int, int],
     choices: np.ndarray | None,
-    outline: np.ndarray,
 ) -> np.ndarray:
-    """Return one box in whole pixels, (4,), inside the picture and the partner's frame; zeros for none."""
+    """Return one box in whole pixels, (4,), inside the picture; zeros for none."""
     if random.random() >= probability:
         return np.zeros(4)
     side = math.sqrt(random.uniform(*_AREA))
@@ -134,7 +124,5 @@ def _draw_box(
     half = np.array(size) * side * (stretch, 1 / stretch) / 2
     free, pick = random.random(2) * size, random.random()
     centre = free if choices is None else choices[int(pick * len(choices))]
-    # As in `resample`, the pixels of a frame are those whose centres it holds.
-    low = np.maximum(np.round(centre - half), np.maximum(np.ceil(outline[:2] - 0.5), 0))
-    high = np.minimum(np.round(centre + half), np.minimum(np.floor(outline[2:] + 0.5), size))
+    low, high = np.maximum(np.round(centre - half), 0), np.minimum(np.round(centre + half), size)
     return np.concatenate([low, high]) if (low < high).all() else np.zeros(4)

@@ -101,8 +101,8 @@ def test_what_lies_outside_is_black_and_ignored(seed: int) -> None:
     np.testing.assert_array_equal(outside[clear], distance[clear] < 0)
     assert (pictures[outside] == 0).all()
     np.testing.assert_allclose(pictures[~outside], 200, atol=1e-3)
-    _, mixed = run(images, full, {key: v for key, v in parameters.items() if key != "cutmix"})
-    np.testing.assert_array_equal(mixed == 255, outside)  # nor does pasting paste it, or paste over it
+    _, mixed = run(images, full, parameters)
+    assert not (mixed == 255)[~outside].any()  # what lies outside of one sample is not mixed into another
 
 
 def test_no_strength_is_the_identity() -> None:

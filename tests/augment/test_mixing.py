@@ -37,8 +37,8 @@ def expect(images: np.ndarray, labels: np.ndarray, parameters: dict) -> tuple[np
     for b, y, x in np.ndindex(labels.shape):
         other = parameters["partner"][b]
         top, left, bottom, right = parameters["cutmix"][b] if "cutmix" in parameters else (0, 0, 0, 0)
-        takes = top <= y < bottom and left <= x < right
         mine, its = labels[b, y, x], labels[other, y, x]
+        takes = top <= y < bottom and left <= x < right and its != 255
         if "paste" in parameters and its != 255 and mine != 255 and parameters["paste"][b, its]:
             takes |= "paste_over" not in parameters or parameters["paste_over"][b, mine]
         if takes:
