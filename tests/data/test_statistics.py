@@ -119,3 +119,19 @@ def test_masks_that_cannot_be_used_are_named(flat_data: Path, tmp_path: Path, fa
         index_classes([frame], LabelMap("two", falcon.classes[:2]))
     with pytest.raises(DataError, match="does not exist"):
         index_classes([Frame(frame.image, tmp_path / "none.png", "none")], falcon)
+
+
+def test_the_cache_lies_where_the_user_says_or_in_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setenv("DESERTSEG_CACHE", str(tmp_path / "a"))
+    assert cache_folder() == tmp_path / "a"
+    monkeypatch.delenv("DESERTSEG_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "b"))
+    assert cache_folder() == tmp_path / "b/desertseg"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    assert cache_folder() == tmp_path / ".cache/desertseg"
+    monkeypatch.setattr(Path, "home", no_home)
+    assert cache_folder().name == "desertseg"
