@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import click
 from desertseg.cli.options import BlocksType, SizeType, backend_option, overwrite_option
 from desertseg.cli.quiet import without_banner
+
+from desertseg.backend import use_backend
 
 
 @click.command()
@@ -100,6 +106,8 @@ def fit(
     """
     chosen = {key: value for key, value in settings.items() if value is not None}
     _check(data, out, resumed, overwrite)
+    if resumed:
+        _choose_backend_of(resumed)
     with without_banner():
         from desertseg.engine import fit as run_fit
         from desertseg.engine import resume
@@ -123,3 +131,11 @@ def _check(data: str | None, out: str | None, resumed: str | None, overwrite: bo
         raise click.UsageError("--resume goes on in the run's own folder; leave out --out and --overwrite")
     if not resumed and not (data and out):
         raise click.UsageError("give --data and --out, or --resume with the folder of a run")
+
+
+def _choose_backend_of(run: str) -> None:
+    """Go on with the backend that the run was started on, unless the user has chosen one."""
+    with suppress(OSError, ValueError, KeyError):  # what is wrong with the folder is said later
+        backend = json.loads((Path(run) / "environment.json").read_text(encoding="utf-8"))["backend"]
+        if "KERAS_BACKEND" not in os.environ:
+            use_backend(backend)

@@ -81,7 +81,8 @@ def resume(
     """
     store = StateStore(Path(out) / STATE, write=False)
     state = store.latest()
-    folder = RunFolder.reopen(out, state.host["epochs"] if state else 0)
+    history = state.host["history"] if state else []
+    folder = RunFolder.reopen(out, len(history), history=history)
     own = Recipe.from_dict(folder.recipe, source=str(folder.path / "recipe.toml"))
     make_deterministic(own.train.deterministic)
     asked = (recipe or own).with_settings(**settings)
@@ -93,7 +94,7 @@ def resume(
     _refuse(folder, "data set", differences(folder.fingerprint or {}, fingerprint(plan.train, plan.val, plan.labels)))
     if state and _has_ended(plan, state.host, state.step):
         raise UserError(
-            f"{out} has ended after {state.host['epochs']} epochs; next: desertseg evaluate --model "
+            f"{out} has ended after {len(history)} epochs; next: desertseg evaluate --model "
             f"{folder.path / 'best.keras'} --data {data or folder.data}. To train on, start a run with --weights"
         )
     training = Training(plan, folder, workers=workers, progress=progress)

@@ -10,7 +10,7 @@ import platform
 import shutil
 import sys
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +24,7 @@ from desertseg.engine.compiled import device_name
 from desertseg.engine.history import plain
 from desertseg.engine.recipe import Recipe
 from desertseg.errors import UserError
-from desertseg.files import check_folder, write_text
+from desertseg.files import check_folder, remove_leftovers, write_text
 from desertseg.labels import LabelMap
 
 STATE = "state"
@@ -84,10 +84,17 @@ class RunFolder:
         self._begun = self._reopened = False
 
     @classmethod
-    def reopen(cls, folder: str | Path, epochs: int, *, write: bool = True) -> RunFolder:
+    def reopen(
+        cls, folder: str | Path, epochs: int, *, history: Sequence[dict[str, Any]] | None = None, write: bool = True
+    ) -> RunFolder:
         """Return the run of a folder, to go on with it after `epochs` epochs; later rows of its history are dropped.
 
         Nothing is written before the next epoch has ended or `begin` is called.
+
+        Args:
+            folder, write: as in the class.
+            epochs: that were run.
+            history: their rows, as the state has them; by default those of history.json.
 
         Raises:
             UserError: the folder holds no run, or what it was made of cannot be read.
@@ -102,7 +109,8 @@ class RunFolder:
         run.fingerprint = run._read("data.json", None)
         run.environment = run._read("environment.json", {})
         run.environment.setdefault("resumed", []).append(_environment() | {"epochs": epochs})
-        run.history = [row for row in run._read("history.json", []) if row["epoch"] <= epochs]
+        rows = run._read("history.json", []) if history is None else history
+        run.history = [row for row in rows if row["epoch"] <= epochs]
         if len(run.history) < epochs:
             run.notes.append(f"{run.path / 'history.json'} has {len(run.history)} of the {epochs} epochs that were run")
         log = run.path / "log.txt"
@@ -120,6 +128,7 @@ class RunFolder:
             return
         try:
             if self._reopened:
+                remove_leftovers(self.path)
                 self._write_history()
             else:
                 self._clear()

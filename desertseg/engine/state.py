@@ -139,11 +139,8 @@ class StateStore:
                 return
             self._write(step, held, host)
             self.problem, self.saved, self.seconds = None, step, time.perf_counter() - start
-        except OSError as error:
-            where = error.filename or self.folder
-            self.problem = f"the state of step {step} cannot be written: {where}: {error.strerror or error}"
-        except SafetensorError as error:  # wraps what the file system answered
-            self.problem = f"the state of step {step} cannot be written: {self.folder}: {error}"
+        except (OSError, SafetensorError) as error:
+            self.problem = f"{self.folder} cannot be written: {_reason(error)}; training goes on"
         except BaseException as error:
             self._fault = error
 
@@ -236,6 +233,14 @@ def _order(stem: str) -> tuple[int, int]:
     match = _NAME.fullmatch(stem)
     assert match is not None
     return int(match[1]), int(match[2] or 1)
+
+
+def _reason(error: Exception) -> str:
+    """Return what the operating system said, which safetensors tells by its number."""
+    number = re.search(r"os error (\d+)", str(error))
+    if number:
+        return os.strerror(int(number[1]))
+    return getattr(error, "strerror", None) or str(error).splitlines()[0]
 
 
 def _is_finite(array: np.ndarray) -> bool:

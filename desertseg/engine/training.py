@@ -96,8 +96,10 @@ class Training:
                     if self._finish(epoch).stop:
                         self.say(f"no better {train.monitor} for {train.patience} epochs: training ends")
                         break
+                    if self.signal.signal and epoch + 1 < train.epochs:
+                        self._stop()
             finally:
-                self.store.wait()
+                self._settle()
                 for logger in self.loggers:
                     logger.close()
         best = self.keeper.best
@@ -141,7 +143,8 @@ class Training:
         if state is None:
             return
         self.program.load(state.arrays)
-        self.step = state.step
+        state.arrays.clear()  # the memory of what was read is needed elsewhere now
+        self.step = self.store.saved = state.step
         self.keeper = Keeper.from_dict(state.host["keeper"], self.folder.path)
 
     def _enter(self, epoch: int) -> None:
@@ -172,7 +175,8 @@ class Training:
             self.line.advance(self.plan.images)
             if time.perf_counter() - self.looked > _LOOK:
                 self._look()
-            if self.signal.signal:
+            if self.signal.signal and self.step < end:  # else the epoch is scored first, so that resuming need not
+                self._save(block=True)
                 self._stop()
             if recipe.save_steps and self.step % recipe.save_steps == 0 and self.step < end:
                 self._save()
@@ -264,9 +268,10 @@ class Training:
         """Hand a copy of the state to the writer; without `block` it is left out while the one before is written."""
         self._check_loss()
         self.folder.begin()
-        host = {"keeper": self.keeper.to_dict(), "epochs": len(self.folder.history)}
+        host = {"keeper": self.keeper.to_dict(), "history": self.folder.history}
         self.store.save(self.step, self.program.state(), host, block=block)
         self._warn(self.store.problem)
+        self._warn(self.store.rejected)
 
     def _warn(self, problem: str | None) -> None:
         """Say each problem once."""
@@ -274,12 +279,17 @@ class Training:
             self._told.add(problem)
             self.say(f"warning: {problem}")
 
-    def _stop(self) -> None:
-        self._save(block=True)
+    def _settle(self) -> None:
+        """Wait for the state that is being written."""
         self.store.wait()
         self._warn(self.store.problem)
+        self._warn(self.store.rejected)
+
+    def _stop(self) -> None:
+        self._settle()
         assert self.signal.signal is not None
-        raise Stopped(self.signal.signal, self.folder.path, self.step)
+        saved = self.store.saved
+        raise Stopped(self.signal.signal, None if saved is None else self.folder.path, saved)
 
 
 def _epoch_line(row: dict[str, Any], epochs: int, verdict: Verdict) -> str:

@@ -286,7 +286,7 @@ def check_problem(store: StateStore, reason: str, text: str = "") -> None:
     assert store.save(3, arrays(), {"text": text})
     store.wait()
     assert store.problem is not None
-    assert store.problem.startswith("the state of step 3 cannot be written: ")
+    assert store.problem.startswith(f"{store.folder} cannot be written: ")
     assert reason in store.problem
     assert "\n" not in store.problem
     assert ({p: p.read_bytes() for p in store.folder.rglob("*")} if store.folder.is_dir() else {}) == before
