@@ -6,7 +6,7 @@ from keras import ops
 
 from desertseg.augment.blur import blur
 from desertseg.augment.clahe import clahe
-from desertseg.augment.color import add_noise, adjust_color, adjust_gamma
+from desertseg.augment.color import add_noise, adjust_color, adjust_gamma, brightest
 from desertseg.augment.desert_light import add_glare, add_haze, cast_shadow, find_horizon, tint_ground
 from desertseg.labels import IGNORE_INDEX
 
@@ -31,8 +31,8 @@ def photometric(images, labels, parameters):
     images = before = ops.convert_to_tensor(images, "float32")
     images = _see(images, labels, parameters)
     images = _photograph(images, parameters)
-    outside = ops.logical_and(labels == IGNORE_INDEX, ops.max(before, axis=-1) == 0)
-    return ops.where(outside[..., None], 0.0, ops.clip(images, 0, 255))
+    outside = ops.logical_and((labels == IGNORE_INDEX)[..., None], brightest(before) == 0)
+    return ops.where(outside, 0.0, ops.clip(images, 0, 255))
 
 
 def _see(images, labels, p):

@@ -42,7 +42,7 @@ def draw_photometric(
         size: training size (height, width).
 
     Returns:
-        "color" float32 (3, 4): brightness, then contrast about mid grey, saturation and hue as one matrix
+        "color" float32 (3, 4): contrast about mid grey, then brightness, saturation and hue as one matrix
             rgb' = color[:, :3] @ rgb + color[:, 3], for rgb in [0, 255];
         "gamma" float32 (): exponent;
         "blur" float32 (R + 1,): half a Gaussian kernel, the centre first, R that of the widest blur in the range;
@@ -96,10 +96,11 @@ def draw_photometric(
 
 
 def compose_color(brightness: float, contrast: float, saturation: float, hue: float) -> np.ndarray:
-    """Return float64 (3, 4): brightness, then contrast, saturation and hue as one matrix for rgb in [0, 255].
+    """Return float64 (3, 4): contrast, then brightness, saturation and hue as one matrix for rgb in [0, 255].
 
-    Contrast works about mid grey, not about the picture's mean, which only the device could know. Saturation and hue
-    keep the luminance; the hue is turned in the plane of the colour differences.
+    Contrast works about mid grey, not about the picture's mean, which only the device could know; and first, so that
+    in a darkened picture black is lifted less. Saturation and hue keep the luminance; the hue is turned in the plane of
+    the colour differences.
 
     Args:
         brightness: factor on all channels.
@@ -115,7 +116,7 @@ def compose_color(brightness: float, contrast: float, saturation: float, hue: fl
     turned = differences @ (math.cos(turn) * np.eye(3) + math.sin(turn) * cross)
     turned = differences @ turned @ differences
     color = np.ones((3, 1)) * _LUMA + saturation * turned
-    return np.hstack([color * (brightness * contrast), color @ np.full((3, 1), _GRAY * (1 - contrast))])
+    return np.hstack([color * (brightness * contrast), color @ np.full((3, 1), brightness * _GRAY * (1 - contrast))])
 
 
 def _draw_color(random: np.random.Generator, a: Augmentation) -> tuple[np.ndarray, float]:

@@ -102,7 +102,7 @@ def test_tinted_ground_takes_the_target_colour_by_the_weight_of_its_class(frames
     weight = weights[0][labels[0]].astype(float)
     ground = (weight**3 * (labels[0] != 255))[..., None]
     image, color = images[0].astype(float), target[0, :3].astype(float)
-    mean = (image * ground).sum((0, 1)) / ground.sum()
+    mean = (image * ground)[::4, ::4].sum((0, 1)) / ground[::4, ::4].sum()
     gray = np.array([0.299, 0.587, 0.114])
     light = (image @ gray / (mean @ gray))[..., None]
     shoulder = 3 * (color @ gray / 255) ** 2

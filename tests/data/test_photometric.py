@@ -93,10 +93,10 @@ def test_the_blur_kernel_sums_to_1_and_has_the_width_that_was_asked_for():
 GRAY = np.array([0.299, 0.587, 0.114])
 
 
-def test_colours_are_changed_in_order_brightness_contrast_saturation():
+def test_colours_are_changed_in_order_contrast_brightness_saturation():
     matrix = compose_color(1.2, 0.7, 0.5, 0)
     rgb = np.array([30.0, 120, 200])
-    expected = (rgb * 1.2 - 127.5) * 0.7 + 127.5
+    expected = ((rgb - 127.5) * 0.7 + 127.5) * 1.2
     expected = expected @ GRAY + 0.5 * (expected - expected @ GRAY)
     np.testing.assert_allclose(matrix @ [*rgb, 1], expected)
     np.testing.assert_allclose(compose_color(1, 1, 1, 0), np.eye(3, 4), atol=1e-12)
