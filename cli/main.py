@@ -18,6 +18,7 @@ _COMMANDS = {
     "predict": "Label frames: raw-id masks, colours, overlays.",
     "recipes": "List the shipped recipes, or show one.",
     "models": "List the networks, their cost and their weights.",
+    "augment": "Draw a contact sheet of a recipe's augmentation.",
     "synth": "Draw a procedural desert in Falcon's format.",
     "demo": "Walk the whole road in minutes, with no data.",
 }
