@@ -77,7 +77,8 @@ class Program:
         self._averaged = self._trained + [v for v in segmenter.variables if v.path.split("/")[-1] in _STATISTICS]
         given = average or {}
         self._average = [
-            keras.Variable(given.get(id(v), v.value), dtype=v.dtype, trainable=False, name="average")
+            # Through NumPy: TensorFlow would take the variable itself for the average of itself.
+            keras.Variable(given.get(id(v), ops.convert_to_numpy(v.value)), trainable=False, name="average")
             for v in (self._averaged if ema_decay else [])
         ]
         self._variables: dict[str, list[keras.Variable]] = {

@@ -81,7 +81,7 @@ class RunFolder:
         self.labels = labels.to_dict()
         self.environment = _environment() | {"data": data}
         self._log: list[str] = []
-        self._begun = self._reopened = False
+        self.begun = self._reopened = False
 
     @classmethod
     def reopen(
@@ -101,7 +101,7 @@ class RunFolder:
         """
         run = cls.__new__(cls)
         run.path, run.write, run.problem, run.notes = Path(folder), write, None, []
-        run._begun, run._reopened = False, True
+        run.begun, run._reopened = False, True
         if not (run.path / "recipe.toml").is_file():
             raise UserError(f"{folder} holds no run (there is no recipe.toml); give the folder that `fit --out` made")
         run.recipe = _read_toml(run.path / "recipe.toml")
@@ -124,7 +124,7 @@ class RunFolder:
 
     def begin(self) -> None:
         """Write what this run is made of, having cleared what an earlier one left here; again it does nothing."""
-        if self._begun or not self.write:
+        if self.begun or not self.write:
             return
         try:
             if self._reopened:
@@ -137,7 +137,7 @@ class RunFolder:
                     write_text(self.path / "data.json", json.dumps(self.fingerprint) + "\n")
                 write_text(self.path / "recipe.toml", tomli_w.dumps(self.recipe))
             write_text(self.path / "environment.json", json.dumps(self.environment, indent=1) + "\n")
-            self._begun = True
+            self.begun = True
             self._write_log()
         except OSError as error:
             self._fail(error)
@@ -155,7 +155,7 @@ class RunFolder:
 
     def _attempt(self, write: Callable[[], None]) -> None:
         """Write, once there is something to write to."""
-        if not self._begun:
+        if not self.begun:
             return
         try:
             write()

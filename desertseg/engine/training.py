@@ -200,7 +200,7 @@ class Training:
         self.store.wait()
         epoch = (bad - 1) // self.plan.steps + 1
         rate = self.plan.rates[bad - 1]
-        kept = self.store.latest()
+        kept = self.store.latest() if self.folder.begun else None
         left = f"the state after step {kept.step} and {STATE}/ are as they were" if kept else "no state was saved yet"
         raise UserError(
             f"the loss of step {bad} (epoch {epoch}, learning rate {rate:.2g}) is not finite; {left}. Try a lower "
