@@ -190,7 +190,7 @@ def _describe(parameters: Mapping[str, np.ndarray], zoom: float) -> tuple[str, .
     if "gamma" in p and p["gamma"] != 1:
         words.append(f"gamma {p['gamma']:.2f}")
     if "color" in p and not np.array_equal(p["color"], np.eye(3, 4)):
-        words.append(f"brightness {float(p['color'][:, :3].sum()) / 3:.2f}")
+        words.append(f"gain {float(p['color'][:, :3].sum()) / 3:.2f}")
     if "blur" in p and p["blur"][0] < 1:
         distance = np.arange(len(p["blur"]))
         words.append(f"blur {math.sqrt(2 * float((distance**2 * p['blur']).sum())):.1f}")
