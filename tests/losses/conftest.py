@@ -148,27 +148,35 @@ def differences():
     return differentiate
 
 
+def _differentiate(loss, compiled):
+    """Return (logits, labels) -> (loss, gradient with respect to the logits)."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        function = jax.value_and_grad(lambda x, y: loss(y, x))
+        return jax.jit(function) if compiled else function
+    import tensorflow as tf
+
+    def function(x, y):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = loss(y, x)
+        return value, tape.gradient(value, x)
+
+    return tf.function(function, jit_compile=True) if compiled else function
+
+
 @pytest.fixture(scope="session")
 def value_and_grad():
-    """Return (loss, gradient with respect to the logits), compiled or eager."""
+    """Return (loss, gradient with respect to the logits), compiled or eager; a loss is compiled once for all tests."""
+    functions = {}
 
     def compute(loss, labels, logits, compiled=True):
         labels, logits = keras.ops.convert_to_tensor(labels), keras.ops.convert_to_tensor(logits)
-        if keras.backend.backend() == "jax":
-            import jax
-
-            function = jax.value_and_grad(lambda x, y: loss(y, x))
-            value, gradient = (jax.jit(function) if compiled else function)(logits, labels)
-        else:
-            import tensorflow as tf
-
-            def function(x, y):
-                with tf.GradientTape() as tape:
-                    tape.watch(x)
-                    value = loss(y, x)
-                return value, tape.gradient(value, x)
-
-            value, gradient = (tf.function(function, jit_compile=True) if compiled else function)(logits, labels)
+        key = (type(loss), repr(loss.get_config()), compiled)
+        if key not in functions:
+            functions[key] = _differentiate(loss, compiled)
+        value, gradient = functions[key](logits, labels)
         return float(value), keras.ops.convert_to_numpy(keras.ops.cast(gradient, "float32"))
 
     return compute

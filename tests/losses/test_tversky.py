@@ -22,12 +22,12 @@ def test_half_and_half_is_dice(batch):
     assert float(Tversky(0.5, 0.5, smooth=2)(*batch)) == pytest.approx(float(Dice(smooth=4)(*batch)), rel=1e-6)
 
 
-def test_alpha_prices_false_positives_and_beta_false_negatives():
+def test_alpha_prices_false_positives_and_beta_false_negatives(value):
     # Class 1: one pixel found, two missed, none too many; class 0: one found, none missed, two too many.
     labels = np.array([[[0, 1, 1, 1]]], np.uint8)
     logits = np.where(np.eye(2, dtype=bool)[[[[0, 0, 0, 1]]]], 100, 0).astype(np.float32)
     expected = ((2 * 0.2) / (1 + 2 * 0.2) + (2 * 0.9) / (1 + 2 * 0.9)) / 2
-    assert float(Tversky(alpha=0.2, beta=0.9)(labels, logits)) == pytest.approx(expected, rel=1e-6)
+    assert value(Tversky(alpha=0.2, beta=0.9), labels, logits) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("options", [{"gamma": 4 / 3}, {"alpha": 1, "beta": 0}], ids=str)
