@@ -52,7 +52,9 @@ class OHEM(PixelLoss):
         counted = pixels.valid
         if self.class_weights is not None and min(self.class_weights) == 0:
             counted = self._weights(pixels.hot) > 0
-        bits = ops.where(counted, ops.view(values, "int32"), -1)
+        # Keras' view asks TensorFlow for a last axis of known length.
+        bits = ops.squeeze(ops.view(ops.expand_dims(values, -1), "int32"), -1)
+        bits = ops.where(counted, bits, -1)
         total = ops.cast(ops.sum(ops.cast(counted, "int32")), "float32")
         least = ops.maximum(ops.cast(ops.floor(total * self.keep), "int32"), 1)
         easy = -math.log(self.threshold) if self.threshold > 0 else math.inf

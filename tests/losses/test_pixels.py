@@ -62,6 +62,18 @@ def test_compiled_equals_eager(loss, batch, value_and_grad):
     np.testing.assert_allclose(gradient, eager_gradient, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX knows all shapes while tracing")
+@every_code
+def test_sizes_may_be_unknown_while_tracing(loss, batch):
+    import tensorflow as tf
+
+    made = loss(class_weights=WEIGHTS)
+    signature = [tf.TensorSpec((None, None, None), tf.uint8), tf.TensorSpec((None, None, None, 4))]
+    value, mass = tf.function(lambda y, x: (made(y, x), made.mass(y)), input_signature=signature)(*batch)
+    assert float(value) == pytest.approx(float(made(*batch)), rel=1e-6)
+    assert float(mass) == float(made.mass(batch[0]))
+
+
 @every_loss
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["equal", "weighted"])
 def test_nothing_to_learn_where_every_pixel_is_ignored(loss, weights, batch, value_and_grad):
