@@ -64,3 +64,10 @@ def count_frames(frames: int, images_per_second: float) -> str:
 def overwrite_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --overwrite."""
     return click.option("--overwrite", is_flag=True, help="Replace what the output folder holds.")(command)
+
+
+def tta_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --tta."""
+    return click.option(
+        "--tta", is_flag=True, help="Average over the recipe's scales and the mirrored frame: slower, often better."
+    )(command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import click
-from desertseg.cli.options import SizeType, backend_option, count_frames, overwrite_option
+from desertseg.cli.options import SizeType, backend_option, count_frames, overwrite_option, tta_option
 from desertseg.cli.quiet import without_banner
 
 
@@ -15,10 +15,17 @@ from desertseg.cli.quiet import without_banner
 @click.option("--out", required=True, metavar="DIR", help="Folder to make: masks/, masks_color/, overlays/.")
 @click.option("--size", type=SizeType(), help="What the network sees. [default: the training size]")
 @click.option("--batch-size", type=int, default=4, show_default=True, help="Images a step.")
+@tta_option
 @overwrite_option
 @backend_option
 def predict(
-    model: str, frames: tuple[str, ...], out: str, size: tuple[int, int] | None, batch_size: int, overwrite: bool
+    model: str,
+    frames: tuple[str, ...],
+    out: str,
+    size: tuple[int, int] | None,
+    batch_size: int,
+    tta: bool,
+    overwrite: bool,
 ) -> None:
     """Label FRAMES: any mix of files, folders and globs.
 
@@ -33,7 +40,7 @@ def predict(
     with without_banner():
         from desertseg.engine import predict as run_predict
 
-    result = run_predict(model, frames, out, size=size, batch_size=batch_size, overwrite=overwrite)
+    result = run_predict(model, frames, out, size=size, batch_size=batch_size, tta=tta, overwrite=overwrite)
     click.echo(count_frames(len(result.masks), result.images_per_second))
     for _, reason in result.failures:
         click.echo(f"skipped: {reason}", err=True)

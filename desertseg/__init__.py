@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "desertseg.errors": ("UserError",),
+    "desertseg.errors": ("Stopped", "UserError"),
     "desertseg.backend": ("use_backend",),
     "desertseg.labels": ("IGNORE_INDEX", "LabelClass", "LabelMap", "available_labels", "load_labels"),
     "desertseg.data": (
@@ -25,10 +25,21 @@ _HOMES = {
     ),
     "desertseg.data.synthetic": ("write_dataset",),
     "desertseg.augment": ("resample",),
-    "desertseg.losses": ("CrossEntropy", "Dice", "Focal", "FocalDice", "WeightedSum"),
+    "desertseg.losses": (
+        "BoundaryCrossEntropy",
+        "CrossEntropy",
+        "Dice",
+        "Focal",
+        "FocalDice",
+        "LovaszSoftmax",
+        "OHEM",
+        "Tversky",
+        "WeightedSum",
+        "class_weights",
+    ),
     "desertseg.metrics": ("MeanIoU", "Scores"),
     "desertseg.models": ("Segmenter", "build_segmenter", "describe_weights", "load_weights_from"),
-    "desertseg.engine": ("Recipe", "evaluate", "fit", "load_recipe", "load_segmenter", "predict"),
+    "desertseg.engine": ("Recipe", "evaluate", "fit", "load_recipe", "load_segmenter", "predict", "resume"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -50,18 +61,25 @@ if TYPE_CHECKING:
     from desertseg.engine import load_segmenter as load_segmenter
     from desertseg.engine.evaluate import evaluate as evaluate
     from desertseg.engine.fit import fit as fit
+    from desertseg.engine.fit import resume as resume
     from desertseg.engine.predict import predict as predict
+    from desertseg.errors import Stopped as Stopped
     from desertseg.errors import UserError as UserError
     from desertseg.labels import IGNORE_INDEX as IGNORE_INDEX
     from desertseg.labels import LabelClass as LabelClass
     from desertseg.labels import LabelMap as LabelMap
     from desertseg.labels import available_labels as available_labels
     from desertseg.labels import load_labels as load_labels
+    from desertseg.losses import OHEM as OHEM
+    from desertseg.losses import BoundaryCrossEntropy as BoundaryCrossEntropy
     from desertseg.losses import CrossEntropy as CrossEntropy
     from desertseg.losses import Dice as Dice
     from desertseg.losses import Focal as Focal
     from desertseg.losses import FocalDice as FocalDice
+    from desertseg.losses import LovaszSoftmax as LovaszSoftmax
+    from desertseg.losses import Tversky as Tversky
     from desertseg.losses import WeightedSum as WeightedSum
+    from desertseg.losses import class_weights as class_weights
     from desertseg.metrics import MeanIoU as MeanIoU
     from desertseg.metrics import Scores as Scores
     from desertseg.models import Segmenter as Segmenter

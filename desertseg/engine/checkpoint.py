@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 
 from desertseg.backend import without_tensorflow
+from desertseg.engine.inference import Views
 from desertseg.errors import UserError
 from desertseg.files import replacing
 from desertseg.models import Segmenter
@@ -44,6 +45,13 @@ def load_segmenter(model: str | Path | Segmenter) -> Segmenter:
     if not isinstance(loaded, Segmenter):
         raise UserError(f"model {path} holds a {type(loaded).__name__}, not a desertseg Segmenter; give a best.keras")
     return loaded
+
+
+def recipe_views(segmenter: Segmenter) -> Views:
+    """Return the test-time augmentation of a segmenter's recipe; where it has none, the picture and its mirror."""
+    views = (segmenter.recipe or {}).get("inference", {})
+    found = Views(tuple(views.get("scales", (1.0,))), views.get("flip", False))
+    return found if found.count > 1 else Views(flip=True)
 
 
 def fitting(segmenter: Segmenter) -> str:

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from desertseg.data import Frame, find_frames, load_evaluation
-from desertseg.engine.checkpoint import fitting, load_segmenter
+from desertseg.engine.checkpoint import fitting, load_segmenter, recipe_views
 from desertseg.engine.compiled import device_name
 from desertseg.engine.inference import Inference
 from desertseg.errors import UserError
@@ -96,6 +96,7 @@ def evaluate(
     out: str | Path | None = None,
     size: tuple[int, int] | None = None,
     batch_size: int = 4,
+    tta: bool = False,
     overwrite: bool = False,
     progress: bool = True,
 ) -> Evaluation:
@@ -112,6 +113,8 @@ def evaluate(
             `evaluation/<data>-<split>` beside it; for a `Segmenter` nothing is written without it.
         size: (height, width) that the network sees; the training size when None.
         batch_size: frames a step.
+        tta: average the probabilities of the views that the model's recipe names under [inference], or of the picture
+            and its mirror where it names none.
         overwrite: replace an evaluation of other data in the same folder.
         progress: print a progress bar.
 
@@ -130,13 +133,14 @@ def evaluate(
     if folder:
         _refuse_other_data(folder, source, overwrite)
     with progress_line("evaluate", len(frames), "images", progress) as line:
-        scores, _, rate = measure(
-            Inference(segmenter), frames, size, batch_size=batch_size, resize=fitting(segmenter), line=line
-        )
+        inference = Inference(segmenter, views=recipe_views(segmenter) if tta else None)
+        scores, _, rate = measure(inference, frames, size, batch_size=batch_size, resize=fitting(segmenter), line=line)
     evaluation = Evaluation(scores, segmenter.labels, len(frames), folder, rate)
     if folder:
         name = str(model) if isinstance(model, (str, Path)) else "a Segmenter in memory"
-        _write(evaluation, folder, {"model": name, "data": source, "split": split, "size": list(size)})
+        origin = {"model": name, "data": source, "split": split, "size": list(size)}
+        views = {"scales": list(inference.views.scales), "flip": inference.views.flip}
+        _write(evaluation, folder, {**origin, "views": views})
     return evaluation
 
 

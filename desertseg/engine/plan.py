@@ -66,8 +66,7 @@ class Plan:
         return index_classes(self.train, self.labels, progress=progress) if self.needs_index else None
 
     def loss(self, index: ClassIndex | None) -> keras.losses.Loss:
-        counts = None if index is None else index.counts.sum(axis=0)
-        return build_loss(self.recipe.loss, self.labels.num_classes, counts)
+        return build_loss(self.recipe.loss, self.labels.num_classes, None if index is None else index.counts)
 
     def batches(self, index: ClassIndex | None, start: int, workers: int = 0, shard: tuple[int, int] = (0, 1)) -> Any:
         """Return the stream of batches from step `start` to the end of the training."""
@@ -97,10 +96,8 @@ def make_plan(data: str | Path, recipe: Recipe) -> Plan:
     """
     recipe = dataclasses.replace(recipe, model=resolve_model(recipe.model))
     labels = load_labels(recipe.data.labels)
-    if needs_counts(recipe.loss):
-        build_loss(recipe.loss, labels.num_classes, np.ones(labels.num_classes, np.int64))
-    else:
-        build_loss(recipe.loss, labels.num_classes, None)
+    counts = np.ones((1, labels.num_classes), np.int64) if needs_counts(recipe.loss) else None
+    build_loss(recipe.loss, labels.num_classes, counts)  # refused here rather than after the masks were counted
     check_monitor(recipe.train.monitor, labels.names)
     train, val = find_frames(data, "train"), find_frames(data, "val")
     check_validation(val, labels, recipe.train.monitor)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from desertseg.data import EvaluationBatch, Frame, find_images, load_evaluation, write_png
-from desertseg.engine.checkpoint import fitting, load_segmenter
+from desertseg.engine.checkpoint import fitting, load_segmenter, recipe_views
 from desertseg.engine.inference import Inference
 from desertseg.errors import UserError
 from desertseg.files import prepare_folder
@@ -49,6 +49,7 @@ def predict(
     *,
     size: tuple[int, int] | None = None,
     batch_size: int = 4,
+    tta: bool = False,
     overwrite: bool = False,
     progress: bool = True,
 ) -> Predictions:
@@ -60,6 +61,7 @@ def predict(
         out: the folder to make.
         size: (height, width) that the network sees; the training size when None.
         batch_size: frames a step.
+        tta: average over the views of the model's recipe, as in `evaluate`.
         overwrite: write into a folder that holds something, replacing masks of the same name.
         progress: print a progress bar.
 
@@ -83,7 +85,7 @@ def predict(
             failures.append((frame.image, str(error)))
             line.advance()
 
-        inference = Inference(segmenter)
+        inference = Inference(segmenter, views=recipe_views(segmenter) if tta else None)
         started, timed = 0.0, 0
         batches = load_evaluation(
             frames,

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from desertseg.data import fit_box
-from desertseg.engine.inference import Inference
+from desertseg.engine.inference import Inference, Views
 from desertseg.labels import load_labels
 from desertseg.losses import CrossEntropy
 from desertseg.metrics import count_confusion_numpy
@@ -57,3 +57,26 @@ def test_the_class_is_chosen_at_native_resolution(segmenter: Segmenter, native_s
     )
     expected = -np.take_along_axis(log_p, np.where(valid, truth, 0)[..., None].astype(int), -1)[..., 0][valid].mean()
     assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
+def test_views_are_averaged_as_probabilities(segmenter: Segmenter) -> None:
+    """Twice as large and mirrored, against NumPy on what `predict` says of each view."""
+    random = np.random.default_rng(2)
+    images = random.integers(0, 256, (1, 24, 40, 3), np.uint8)
+    box = fit_box((27, 48), (24, 40))
+    total = np.zeros((1, 27, 48, 10))
+    for scale in (1, 2):
+        seen = interpolate(images.astype(np.float64), (24 * scale, 40 * scale)).astype(np.float32)
+        for step in (1, -1):
+            logits = segmenter.predict(seen[:, :, ::step], verbose=0)[:, :, ::step]
+            logits = interpolate(logits, (24, 40))[:, box.top : box.top + box.height]
+            logits = interpolate(logits, (27, 48))
+            shifted = np.exp(logits - logits.max(-1, keepdims=True))
+            total += shifted / shifted.sum(-1, keepdims=True)
+    best = np.sort(total, -1)
+    clear = best[..., -1] - best[..., -2] > 1e-4
+    inference = Inference(segmenter, views=Views((1.0, 2.0), flip=True))
+    labels = np.asarray(inference.labels(images, box, (27, 48)))
+    np.testing.assert_array_equal(labels[clear], total.argmax(-1)[clear])
+    assert clear.mean() > 0.99
+    assert Views((1.0, 2.0), flip=True).count == 4
