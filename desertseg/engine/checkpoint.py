@@ -12,6 +12,7 @@ from desertseg.engine.inference import Views
 from desertseg.errors import UserError
 from desertseg.files import replacing
 from desertseg.models import Segmenter
+from desertseg.models.shipped import available_checkpoints, find_checkpoint
 
 
 def save_segmenter(segmenter: Segmenter, path: str | Path) -> None:
@@ -21,16 +22,19 @@ def save_segmenter(segmenter: Segmenter, path: str | Path) -> None:
 
 
 def load_segmenter(model: str | Path | Segmenter) -> Segmenter:
-    """Return the segmenter in a `.keras` file; one that is already loaded is returned as it is.
+    """Return the segmenter in a `.keras` file, or a shipped one by name; a loaded one is returned as it is.
 
     Raises:
         UserError: no such file, or a file that holds no `Segmenter`.
     """
     if isinstance(model, Segmenter):
         return model
-    path = Path(model)
+    path = find_checkpoint(model)
     if not path.is_file():
-        raise UserError(f"model {path} does not exist; `desertseg fit` writes one as best.keras in its run folder")
+        raise UserError(
+            f"model {path} does not exist; `desertseg fit` writes one as best.keras in its run folder, and "
+            f"{', '.join(available_checkpoints())} ships with the package"
+        )
     if not zipfile.is_zipfile(path):
         raise UserError(
             f"model {path} is not a .keras file, or is cut off; give the best.keras that `desertseg fit` wrote"

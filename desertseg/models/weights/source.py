@@ -14,6 +14,7 @@ import numpy as np
 from desertseg.labels import LabelMap
 from desertseg.models.catalogue import ARCHITECTURES, BACKBONES, architecture_name, backbone_name
 from desertseg.models.errors import ModelError
+from desertseg.models.shipped import find_checkpoint
 from desertseg.models.weights.files import read_tensors
 from desertseg.models.weights.keras_files import own_assignments, read_keras
 from desertseg.models.weights.keras_hub import is_keras_hub, read_keras_hub
@@ -69,8 +70,9 @@ def open_source(source: Source, network: keras.Model | None) -> Opened:
         return _open_preset(str(source), network)
     if is_keras_hub(source):
         return Opened(read_keras_hub(source), str(source), KERAS_HUB_RESNET)
-    if str(source).endswith(".keras"):
-        return _open_own(Path(source))
+    path = find_checkpoint(source)
+    if path.suffix == ".keras":
+        return _open_own(path, str(source))
     if is_keras_weights(source):
         raise ModelError(
             f"{source} does not say which network it is of; give --model and, if it is not the usual one, --backbone; "
@@ -89,7 +91,7 @@ def _open_preset(name: str, network: keras.Model | None) -> Opened:
     return Opened(read_tensors(fetch(preset)), f"{name} ({preset.file})", licence=preset.licence)
 
 
-def _open_own(path: Path) -> Opened:
+def _open_own(path: Path, name: str) -> Opened:
     """Return a file that we wrote, with a layout made for the network in it."""
     saved = read_keras(path)
     network = saved.network
@@ -110,7 +112,7 @@ def _open_own(path: Path) -> Opened:
         network=type(network) if whole else None,
         backbone=("backbone/", inner) if whole else None,
     )
-    return Opened(saved.arrays, str(path), layout, labels=saved.labels)
+    return Opened(saved.arrays, name, layout, labels=saved.labels)
 
 
 def _nearest_name(backbone: keras.Model) -> str:
