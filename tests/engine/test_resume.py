@@ -1,7 +1,7 @@
 """A run can die at any moment and goes on as if it had not: what it ends with is the same to the last bit.
 
 The runs are processes of the command line. They are forked from one that has imported everything, and share JAX's cache
-of compiled programs, so that a new start costs little.
+of programs, compiled in a hurry, so that a new start costs little.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ import pytest
 from desertseg.engine import load_segmenter
 from desertseg.engine.state import State, StateStore
 
-pytestmark = pytest.mark.xdist_group("resume")  # the undisturbed run is made once
 JAX = os.environ.get("KERAS_BACKEND", "jax") == "jax"
-EPOCHS, STEPS = 3, 16  # steps an epoch
+# The undisturbed run is made once. TensorFlow has no cache of programs: every start takes its time.
+pytestmark = [pytest.mark.xdist_group("resume"), *([] if JAX else [pytest.mark.slow])]
+EPOCHS, STEPS = 2, 20  # steps an epoch
 
 # Everything that has a state: dropout, batch normalisation, averages, micro-batches, a stage, the moments of AdamW, and
 # draws for every sample, some of them from its partner in the batch.
@@ -44,11 +45,9 @@ ema_decay = 0.9
 warmup_epochs = 0.5
 [augment]
 cutmix = 0.5
-copy_paste = 0.5
 brightness = [0.7, 1.3]
-noise = 0.5
 [train]
-epochs = 3
+epochs = 2
 batch_size = 1
 accumulate = 2
 seed = 5
@@ -57,23 +56,37 @@ save_steps = 1
 keep = 2
 """
 
-# Reads orders, one a line; forks a process of the command line for each, and tells its number and how it ended.
+# Reads orders, one a line; forks a process of the command line for each, and tells how it ended.
 SERVER = """
 import json, os, resource, signal, sys, threading
 import desertseg.engine
 from desertseg.cli import fit, main
 from desertseg.engine.program import Program
 
-def count(owner, name, limit, number, folder=""):
-    function, calls = getattr(owner, name), 0
-    def call(*arguments, **options):
+def after_steps(number, act):
+    # Call `act` when step `number` is asked for
+    step, calls = Program.step, 0
+    def call(*arguments):
         nonlocal calls
-        calls += folder in str(arguments[-1])
-        if calls == limit:
-            calls += 1
-            os.kill(os.getpid(), number)
-        return function(*arguments, **options)
-    setattr(owner, name, call)
+        calls += 1
+        if calls == number:
+            act()
+        return step(*arguments)
+    Program.step = call
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def kill_at_replacement(number):
+    # Die before the file `number` from now gets its name
+    replace, calls = os.replace, 0
+    def call(*arguments):
+        nonlocal calls
+        calls += 1
+        if calls == number:
+            kill()
+        replace(*arguments)
+    os.replace = call
 
 for line in sys.stdin:
     order = json.loads(line)
@@ -82,26 +95,17 @@ for line in sys.stdin:
         log = os.open(order["log"], os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o644)
         for stream in (1, 2):
             os.dup2(log, stream)
-        if "replacements" in order:  # SIGKILL before a file gets its name
-            count(os, "replace", order["replacements"], signal.SIGKILL, order["folder"])
-        if "delay" in order:  # SIGKILL so long after the first steps
-            import time
-            step, calls = Program.step, []
-            def wait_and_kill():
-                while len(calls) < order["after"]:
-                    time.sleep(0.001)
-                time.sleep(order["delay"])
-                os.kill(os.getpid(), signal.SIGKILL)
-            Program.step = lambda *arguments: (calls.append(1), step(*arguments))[1]
-            threading.Thread(target=wait_and_kill, daemon=True).start()
-        if "steps" in order:  # a signal while a step is being computed
-            count(Program, "step", order["steps"], order["signal"])
+        if "signal" in order:
+            after_steps(order["steps"], lambda: os.kill(os.getpid(), order["signal"]))
+        if "delay" in order:
+            after_steps(order["steps"], threading.Timer(order["delay"], kill).start)
+        if "replacement" in order:
+            after_steps(order["steps"], lambda: kill_at_replacement(order["replacement"]))
         if "limit" in order:
             resource.setrlimit(resource.RLIMIT_FSIZE, (order["limit"], order["limit"]))
         sys.argv = ["desertseg", *order["arguments"]]
         main.main()
         os._exit(99)
-    print(child, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
@@ -118,36 +122,26 @@ class Machine:
             "DESERTSEG_CACHE": str(folder / "cache"),
             "TF_CPP_MIN_LOG_LEVEL": "2",
             "PYTHONWARNINGS": "ignore",
+            "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
         }
         self._process = subprocess.Popen(
             [sys.executable, "-c", SERVER], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def start(self, *arguments: object, **how: object) -> int:
-        """Start a command; return the number of its process."""
-        self.log = self.folder / f"log-{time.monotonic_ns()}.txt"
-        order = {"arguments": [str(a) for a in arguments], "log": str(self.log), **how}
+    def run(self, *arguments: object, **how: object) -> tuple[int, str]:
+        """Run a command; return how it ended, minus the signal or the exit code, and what it printed."""
+        log = self.folder / f"log-{time.monotonic_ns()}.txt"
+        order = {"arguments": [str(a) for a in arguments], "log": str(log), **how}
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
-        return int(self._line())
-
-    def wait(self) -> tuple[int, str]:
-        """Return how the command ended, minus the signal or the exit code, and what it printed."""
-        return int(self._line()), self.log.read_text() if self.log.exists() else ""
-
-    def run(self, *arguments: object, **how: object) -> tuple[int, str]:
-        self.start(*arguments, **how)
-        return self.wait()
+        line = self._process.stdout.readline()
+        assert line, "the server died"
+        return int(line), log.read_text()
 
     def close(self) -> None:
         self._process.communicate()
-
-    def _line(self) -> str:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, "the server died"
-        return line
 
 
 @pytest.fixture(scope="module")
@@ -158,11 +152,16 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="module")
-def desert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from desertseg.data.synthetic import write_dataset
-
+def desert(tiny_desert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny desert's eight training frames five times, and two to score."""
     folder = tmp_path_factory.mktemp("data") / "a desert"
-    write_dataset(folder, train=2 * STEPS, val=2, size=(32, 48), seed=3)
+    for path in sorted(tiny_desert.rglob("*.png")):
+        target = folder / path.relative_to(tiny_desert).parent
+        target.mkdir(parents=True, exist_ok=True)
+        for copy in range(5) if "train" in path.parts else range(1):
+            shutil.copy(path, target / f"{path.stem[:-1]}{copy}{path.stem[-1]}.png")
+    for path in (folder / "val").glob("*/*[2-9].png"):
+        path.unlink()
     (folder / "recipe.toml").write_text(RECIPE)
     return folder
 
@@ -232,7 +231,7 @@ def test_the_state_is_more_than_the_weights(whole: Path, interrupted: tuple[Path
     early, late = last(interrupted[0].with_name("copy")).arrays, last(whole).arrays
     moved = {name for name, array in late.items() if array.tobytes() != early[name].tobytes()}
     assert {name.split("/")[0] for name in moved} == {"trained", "other", "optimizer", "average", "measured"}
-    assert any(late[name].dtype == np.uint32 for name in moved)
+    assert any(name.startswith("other/") and late[name].dtype.kind in "iu" for name in moved)
 
 
 def test_ctrl_c_and_the_command_that_it_prints(machine: Machine, interrupted: tuple[Path, str], whole: Path) -> None:
@@ -250,44 +249,39 @@ def test_ctrl_c_and_the_command_that_it_prints(machine: Machine, interrupted: tu
     check_same(out, whole)
 
 
-def test_sigterm_at_the_last_step_of_an_epoch_and_again(
-    machine: Machine, desert: Path, whole: Path, tmp_path: Path
-) -> None:
+def test_sigterm_at_the_last_step_of_an_epoch(machine: Machine, desert: Path, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     code, text = machine.run(*begin(desert, out), steps=STEPS, signal=signal.SIGTERM)
     assert code == 143, text
-    assert "desertseg: stopped by SIGTERM; saved after step" in text
-    code, text = machine.run("fit", "--resume", out, steps=STEPS - 1, signal=signal.SIGTERM)
-    assert code == 143, text
+    assert f"desertseg: stopped by SIGTERM; saved after step {STEPS}; go on with: " in text
+    assert len(history(out)) == 1
     code, text = machine.run("fit", "--resume", out)
     assert code == 0, text
     check_same(out, whole)
 
 
-def test_a_damaged_state_is_named_and_the_one_before_used(machine: Machine, stopped: Path, whole: Path) -> None:
-    before, newest = sorted((stopped / "state").glob("*.safetensors"))
+def test_a_full_disk_and_a_damaged_state(machine: Machine, stopped: Path, whole: Path) -> None:
+    """No file may grow beyond 4 KB: states, models and plots fail, the training does not, and what was there stays.
+
+    Then a bit of the newest state is turned: it is named, and the one before goes on to the same end.
+    """
+    before = {p.name: p.read_bytes() for p in (stopped / "state").iterdir()}
+    code, text = machine.run("fit", "--resume", stopped, limit=4096)
+    assert "Traceback" not in text
+    assert len(re.findall(r"warning: .*/state cannot be written: File too large; training goes on", text)) == 1
+    assert "epoch   2/2" in text
+    assert {p.name: p.read_bytes() for p in (stopped / "state").iterdir()} == before
+
+    earlier, newest = sorted((stopped / "state").glob("*.safetensors"))
     data = bytearray(newest.read_bytes())
     data[len(data) // 2] ^= 1
     newest.write_bytes(data)
     (stopped / "history.json").unlink()  # the state has it too
     code, text = machine.run("fit", "--resume", stopped)
     assert code == 0, text
-    line = f"state/{newest.stem} has arrays whose checksum differs; using state/{before.stem}"
+    line = f"state/{newest.stem} has arrays whose checksum differs; using state/{earlier.stem}"
     assert line in text
     assert line in (stopped / "log.txt").read_text()
-    check_same(stopped, whole)
-
-
-def test_a_disk_that_is_full_costs_nothing(machine: Machine, stopped: Path, whole: Path) -> None:
-    """No file may grow beyond 4 KB: states, models and plots fail, the training does not, and what was there stays."""
-    before = {p.name: p.read_bytes() for p in (stopped / "state").iterdir()}
-    code, text = machine.run("fit", "--resume", stopped, limit=4096)
-    assert "Traceback" not in text
-    assert len(re.findall(r"warning: .*/state cannot be written: File too large; training goes on", text)) == 1
-    assert "epoch   3/3" in text
-    assert {p.name: p.read_bytes() for p in (stopped / "state").iterdir()} == before
-    code, text = machine.run("fit", "--resume", stopped)
-    assert code == 0, text
     check_same(stopped, whole)
 
 
@@ -310,7 +304,7 @@ def test_another_recipe_or_data_set_is_refused_by_name(
 ) -> None:
     before = {p: p.read_bytes() for p in stopped.rglob("*") if p.is_file()}
     line = refusal(machine, "--resume", stopped, "--set", "train.epochs=9")
-    assert "train.epochs is 3 in the run, and now 9" in line
+    assert "train.epochs is 2 in the run, and now 9" in line
     other = shutil.copytree(desert, tmp_path / "other")
     frame = min((other / "train" / "Color_Images").iterdir())
     frame.unlink()
@@ -328,13 +322,12 @@ def newest_step(run: Path) -> int:
 def test_killed_at_random_moments(machine: Machine, desert: Path, whole: Path, tmp_path: Path, kills: int) -> None:
     """SIGKILL, in turns at a random time and inside a write: before a random file of the run gets its name."""
     draw, out = random.Random(4), tmp_path / "run"
-    steps, halves, command = [], 0, begin(desert, out)
-    for kill in range(kills):
-        if kill % 2:
-            how = {"replacements": draw.randint(1, 9), "folder": str(out)}
-        else:
-            how = {"after": draw.randint(2, 4), "delay": draw.uniform(0, 0.04)}
-        code, text = machine.run(*command, **how)
+    moments = sorted([STEPS, *draw.sample(range(2, EPOCHS * STEPS - 8), kills - 1)])
+    steps, halves, command = [0], 0, begin(desert, out)
+    for moment in moments:
+        inside = moment == STEPS or len(steps) % 2 == 0  # an epoch's end writes the most files
+        how = {"replacement": draw.randint(1, 6)} if inside else {"delay": draw.uniform(0, 0.03)}
+        code, text = machine.run(*command, steps=max(1, moment - steps[-1]), **how)
         assert code == -signal.SIGKILL, text
         steps.append(newest_step(out))
         halves += any(p.name.startswith(".") for p in out.rglob("*"))
@@ -342,8 +335,7 @@ def test_killed_at_random_moments(machine: Machine, desert: Path, whole: Path, t
         command = ["fit", "--resume", out] if begun else [*begin(desert, out), "--overwrite"]
     assert steps == sorted(steps)
     assert len(set(steps)) > kills // 2
-    assert steps[-1] < EPOCHS * STEPS
-    assert halves >= kills // 2
+    assert halves >= kills // 3
     code, text = machine.run(*command)
     assert code == 0, text
     check_same(out, whole)
