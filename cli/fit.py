@@ -15,6 +15,19 @@ from desertseg.cli.quiet import without_banner
 from desertseg.backend import use_backend
 
 
+class DevicesType(click.ParamType):
+    """A count of devices, or "all"."""
+
+    name = "N|all"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> int | str:
+        if isinstance(value, int) or value == "all":
+            return value
+        if not str(value).isdigit() or int(value) < 1:
+            self.fail(f"'{value}' is no count of devices; give a number from 1 on, or 'all'", param, context)
+        return int(value)
+
+
 @click.command()
 @click.option("--data", metavar="DIR", help="Folder with train and val frames and masks.")
 @click.option("--out", metavar="DIR", help="Run folder to make.")
@@ -70,6 +83,18 @@ from desertseg.backend import use_backend
 @click.option("--lr", "learning_rate", type=float, show_default="0.002", help="Highest learning rate.")
 @click.option("--seed", type=int, show_default="0", help="Decides weights, order and augmentation.")
 @click.option("--mixed-precision/--full-precision", default=None, help="Compute in bfloat16, keep float32 weights.")
+@click.option(
+    "--devices",
+    type=DevicesType(),
+    default="1",
+    show_default=True,
+    help="Devices of this machine that share each step, or all; --batch-size is that of all together. JAX.",
+)
+@click.option("--hosts", type=click.IntRange(1), envvar="DESERTSEG_HOSTS", help="Machines that train together. JAX.")
+@click.option("--host", type=int, envvar="DESERTSEG_HOST", help="Which of --hosts this is, from 0; that one writes.")
+@click.option(
+    "--coordinator", metavar="HOST:PORT", envvar="DESERTSEG_COORDINATOR", help="Host 0 and a free port, with --hosts."
+)
 @click.option("--workers", type=int, default=0, show_default=True, help="Processes that decode; 0 decodes in threads.")
 @overwrite_option
 @backend_option
@@ -79,6 +104,10 @@ def fit(
     resumed: str | None,
     recipe: str | None,
     changes: tuple[str, ...],
+    devices: int | str,
+    hosts: int | None,
+    host: int | None,
+    coordinator: str | None,
     workers: int,
     overwrite: bool,
     **settings: Any,
@@ -99,28 +128,37 @@ def fit(
       desertseg fit --data falcon --out runs/g --recipe desert_best --set model.backbone=resnet34
       desertseg fit --data falcon --out runs/c --recipe runs/b/recipe.toml --seed 1 --backend tensorflow
       desertseg fit --resume runs/c
+      desertseg fit --data falcon --out runs/h --devices all --batch-size 32
 
     \b
     --resume goes on with the same run after a crash, Ctrl-C or SIGTERM, as if it had not stopped.
     --weights starts a new run from what another one, or anybody, has learnt.
+    --hosts N --host K --coordinator HOST:PORT, on N machines for K = 0 to N - 1 with all other options alike, trains on
+    all of them; --data and --out are folders that all see. Or set DESERTSEG_HOSTS, _HOST and _COORDINATOR.
     """
     chosen = {key: value for key, value in settings.items() if value is not None}
     _check(data, out, resumed, overwrite)
+    if (hosts or 1) > 1 and (host is None or not coordinator):
+        raise click.UsageError("--hosts needs --host, which of them this is, and --coordinator, where they meet")
     if resumed:
         _choose_backend_of(resumed)
     with without_banner():
         from desertseg.engine import fit as run_fit
-        from desertseg.engine import resume
+        from desertseg.engine import join_hosts, resume
         from desertseg.engine.recipe import load_recipe, parse_change
 
+    if hosts and hosts > 1 and host is not None and coordinator:
+        join_hosts(hosts, host, coordinator)
     chosen |= dict(parse_change(text) for text in changes)
     given = load_recipe(recipe) if recipe else None
     if resumed:
-        run = resume(resumed, data=data, recipe=given, workers=workers, **chosen)
+        run = resume(resumed, data=data, recipe=given, devices=devices, workers=workers, **chosen)
     else:
         assert data
         assert out
-        run = run_fit(data, out, given, overwrite=overwrite, workers=workers, **chosen)
+        run = run_fit(data, out, given, overwrite=overwrite, devices=devices, workers=workers, **chosen)
+    if host and hosts:
+        return  # the first one tells
     click.echo(f"Best: epoch {run.epoch}, {run.miou:.4f} {run.definition}.")
     click.echo(f"Wrote {run.folder}; next: desertseg evaluate --model {run.best} --data {run.data} --split val")
 

@@ -8,6 +8,7 @@ from desertseg.engine.checkpoint import load_segmenter  # noqa: E402
 from desertseg.engine.demo import Demo, run_demo  # noqa: E402
 from desertseg.engine.evaluate import Evaluation, evaluate  # noqa: E402
 from desertseg.engine.fit import fit, resume  # noqa: E402
+from desertseg.engine.hosts import join_hosts  # noqa: E402
 from desertseg.engine.predict import Predictions, predict  # noqa: E402
 from desertseg.engine.recipe import Recipe, RecipeError, load_recipe  # noqa: E402
 from desertseg.engine.training import Run  # noqa: E402
@@ -21,6 +22,7 @@ __all__ = [
     "Run",
     "evaluate",
     "fit",
+    "join_hosts",
     "load_recipe",
     "load_segmenter",
     "predict",

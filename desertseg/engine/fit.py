@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from desertseg.engine.compiled import make_deterministic
+from desertseg.engine.devices import Devices, check_batch, find_devices
 from desertseg.engine.fingerprint import differences, fingerprint
 from desertseg.engine.network import resolve_model
 from desertseg.engine.plan import Plan, make_plan
 from desertseg.engine.recipe import Recipe
 from desertseg.engine.run import STATE, RunFolder
-from desertseg.engine.state import StateStore
+from desertseg.engine.state import State, StateStore
 from desertseg.engine.training import Run, Training
 from desertseg.errors import UserError
 
@@ -25,6 +28,7 @@ def fit(
     recipe: Recipe | None = None,
     *,
     overwrite: bool = False,
+    devices: int | str = 1,
     workers: int = 0,
     progress: bool = True,
     **settings: Any,
@@ -37,6 +41,7 @@ def fit(
         out: the run folder to make.
         recipe: what to train and how; the default recipe when None.
         overwrite: replace the run that `out` holds.
+        devices: how many share each step, or "all", on JAX; of each host, where several have joined (`join_hosts`).
         workers: processes that decode frames; 0 decodes in threads.
         progress: print a progress bar and a line an epoch.
         **settings: changes to the recipe by name, such as `epochs=5`, `size=(96, 160)`, `backbone="resnet34"`.
@@ -46,12 +51,21 @@ def fit(
             how to mend it.
         Stopped: by Ctrl-C or SIGTERM; the message says how to go on.
     """
-    recipe = (recipe or Recipe()).with_settings(**settings)
-    make_deterministic(recipe.train.deterministic)
-    plan = make_plan(data, recipe)
-    found = fingerprint(plan.train, plan.val, plan.labels)
-    folder = RunFolder(out, plan.recipe, plan.labels, str(data), overwrite=overwrite, fingerprint=found)
-    return Training(plan, folder, workers=workers, progress=progress).run()
+    shared = find_devices(devices)
+    with shared.together():
+        recipe = (recipe or Recipe()).with_settings(**settings)
+        make_deterministic(recipe.train.deterministic)
+        plan = make_plan(data, recipe)
+        check_batch(shared, recipe.train.batch_size, recipe.train.accumulate, len(plan.train))
+        found, write = fingerprint(plan.train, plan.val, plan.labels), shared.first
+        folder = RunFolder(
+            out, plan.recipe, plan.labels, str(data), overwrite=overwrite, fingerprint=found, write=write
+        )
+    _check_hosts(shared, folder, 0)
+    folder.environment |= {"devices": shared.count, "hosts": shared.hosts}
+    training = Training(plan, folder, shared, workers=workers, progress=progress)
+    training.notes = [f"each step is shared by {shared}"] if shared.count > 1 else []
+    return training.run()
 
 
 def resume(
@@ -59,6 +73,7 @@ def resume(
     *,
     data: str | Path | None = None,
     recipe: Recipe | None = None,
+    devices: int | str = 1,
     workers: int = 0,
     progress: bool = True,
     **settings: Any,
@@ -66,23 +81,35 @@ def resume(
     """Return the run in a folder after going on with it from its last state, as if it had never stopped.
 
     Weights, optimiser, averages, dropout's seeds, the place in the data, the best score and the history go on; on one
-    machine the result is the same to the last bit.
+    machine with as many devices the result is the same to the last bit. With other devices it is so but for rounding.
 
     Args:
         out: the run folder.
         data: where the frames are now, if the folder has moved.
         recipe, settings: what the caller believes the recipe to be; another one than the run's is refused.
-        workers, progress: as in `fit`.
+        devices, workers, progress: as in `fit`. Several hosts read the folder, which all must see.
 
     Raises:
         UserError: a folder without a run or a state, a run that has ended, or a recipe, frames or a backend that
             differ from the run's; the message says what differs.
         Stopped: as in `fit`.
     """
-    store = StateStore(Path(out) / STATE, write=False)
+    shared = find_devices(devices)
+    with shared.together():
+        training, state = _reopen(Path(out), data, recipe, settings, shared)
+    training.workers, training.progress = workers, progress and shared.first
+    _check_hosts(shared, training.folder, state.step if state else 0)
+    return training.run(state)
+
+
+def _reopen(
+    out: Path, data: str | Path | None, recipe: Recipe | None, settings: dict[str, Any], devices: Devices
+) -> tuple[Training, State | None]:
+    """Return the training in a folder and the state that it goes on from, having refused all that differs."""
+    store = StateStore(out / STATE, write=False)
     state = store.latest()
     history = state.host["history"] if state else []
-    folder = RunFolder.reopen(out, len(history), history=history)
+    folder = RunFolder.reopen(out, len(history), history=history, write=devices.first)
     own = Recipe.from_dict(folder.recipe, source=str(folder.path / "recipe.toml"))
     make_deterministic(own.train.deterministic)
     asked = (recipe or own).with_settings(**settings)
@@ -91,15 +118,37 @@ def resume(
     running = {"backend": keras.backend.backend()}
     _refuse(folder, "backend", differences({"backend": folder.environment.get("backend")}, running))
     plan = make_plan(data or folder.data, own)
+    check_batch(devices, own.train.batch_size, own.train.accumulate, len(plan.train))
     _refuse(folder, "data set", differences(folder.fingerprint or {}, fingerprint(plan.train, plan.val, plan.labels)))
     if state and _has_ended(plan, state.host, state.step):
         raise UserError(
             f"{out} has ended after {len(history)} epochs; next: desertseg evaluate --model "
             f"{folder.path / 'best.keras'} --data {data or folder.data}. To train on, start a run with --weights"
         )
-    training = Training(plan, folder, workers=workers, progress=progress)
-    training.notes = [*store.notes, *folder.notes]
-    return training.run(state)
+    training = Training(plan, folder, devices)
+    training.notes = [*store.notes, *folder.notes, *_compare_devices(folder, devices)]
+    return training, state
+
+
+def _compare_devices(folder: RunFolder, devices: Devices) -> list[str]:
+    """Write down which devices a run goes on with; return a line if they are other ones than before."""
+    entries = [folder.environment, *folder.environment["resumed"]]
+    last, now = entries[-2:]
+    before = last.get("devices", 1), last.get("hosts", 1)
+    now |= {"devices": devices.count, "hosts": devices.hosts}
+    if before == (devices.count, devices.hosts):
+        return []
+    return [
+        f"each step is now shared by {devices}, and was by {before[0]} on {before[1]} host{'s' * (before[1] > 1)}: "
+        "sums round differently, so the run is no longer the same to the last bit"
+    ]
+
+
+def _check_hosts(devices: Devices, folder: RunFolder, step: int) -> None:
+    """Refuse hosts that would not train the same."""
+    for what, value in (("recipe", folder.recipe), ("data set", folder.fingerprint), ("state", step)):
+        text = json.dumps(value, sort_keys=True)
+        devices.check_equal(hashlib.sha256(text.encode()).digest(), what)
 
 
 def _has_ended(plan: Plan, host: dict[str, Any], step: int) -> bool:

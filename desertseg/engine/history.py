@@ -81,6 +81,21 @@ def history_row(
     return plain(row)
 
 
+def epoch_line(row: Mapping[str, Any], epochs: int, verdict: Verdict) -> str:
+    """Return what is said of an epoch, from its history row."""
+
+    def number(key: str) -> str:
+        return "-" if row.get(key) is None else f"{row[key]:.4f}"
+
+    averaged = f" (EMA {number('ema_val_miou')})" if "ema_val_miou" in row else ""
+    best = (" best" if verdict.weights == "raw" else " best, EMA") if verdict.improved else ""
+    return (
+        f"epoch {row['epoch']:3d}/{epochs}  loss {number('loss')}  train mIoU {number('miou')}  "
+        f"val loss {number('val_loss')}  val mIoU {number('val_miou')}{averaged}  "
+        f"pixel accuracy {number('val_pixel_accuracy')}  {row['images_per_second'] or 0:.1f} images/s{best}"
+    )
+
+
 def plain(value: Any) -> Any:
     """Return JSON values: NumPy numbers become Python's, and what is not finite becomes None."""
     if isinstance(value, Mapping):

@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from desertseg.augment import augment
+from desertseg.engine.devices import Devices
 from desertseg.losses import WeightedSum
 from desertseg.metrics import MeanIoU, Scores
 from desertseg.models import Segmenter
@@ -50,6 +51,7 @@ class Program:
             min(ema_decay, (1 + step) / (10 + step)).
         average: where the average begins, by variable id; by default the weights themselves.
         deterministic: the same bits in every run on a GPU as well, at some cost.
+        devices: that share each step; a batch then holds the rows of this host.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Program:
         ema_decay: float = 0.0,
         average: Mapping[int, np.ndarray] | None = None,
         deterministic: bool = False,
+        devices: Devices | None = None,
     ) -> None:
         self.segmenter, self.optimizer, self.size = segmenter, optimizer, size
         self.accumulate, self.ema_decay = accumulate, ema_decay
@@ -91,7 +94,7 @@ class Program:
         if keras.backend.backend() == "jax":
             from desertseg.engine.program_jax import JaxStep
 
-            self._runner: Any = JaxStep(self, self._variables, deterministic)
+            self._runner: Any = JaxStep(self, self._variables, deterministic, devices or Devices())
         else:
             from desertseg.engine.program_tensorflow import TensorFlowStep
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import keras
 
 if TYPE_CHECKING:
+    from desertseg.engine.devices import Devices
     from desertseg.engine.program import Program
 
 Values = dict[str, list[Any]]
@@ -21,33 +22,39 @@ class JaxStep:
         program: gives the parts of the step.
         variables: what the state consists of, in groups.
         deterministic: the same bits in every run on a GPU as well.
+        devices: hold the state, each all of it, and the batch, each its rows. The program is that of the whole batch,
+            so its means are, too, those of batch normalisation among them.
     """
 
-    def __init__(self, program: Program, variables: dict[str, list[keras.Variable]], deterministic: bool) -> None:
-        self._program, self._variables = program, variables
+    def __init__(
+        self, program: Program, variables: dict[str, list[keras.Variable]], deterministic: bool, devices: Devices
+    ) -> None:
+        self._program, self._variables, self._devices = program, variables, devices
         options = {"xla_gpu_deterministic_ops": True} if deterministic and jax.default_backend() == "gpu" else None
-        self._step = jax.jit(self._trace, donate_argnums=0, compiler_options=options)
+        self._step = jax.jit(self._trace, donate_argnums=0, compiler_options=options, out_shardings=devices.replicated)
         self._copy = jax.jit(lambda values: jax.tree.map(jnp.copy, values))
         self._values: Values = {}
         self.adopt()
 
     def __call__(self, inputs: dict[str, Any], labels: Any, rate: Any, number: Any) -> Any:
+        inputs, labels = self._devices.share((inputs, labels))
         self._values, loss = self._step(self._values, inputs, labels, rate, number)
         return loss
 
     def adopt(self) -> None:
         """Take the state from the variables; a copy, because a step gives it away and others may hold the original."""
-        self._values = self._copy({g: [v.value for v in vs] for g, vs in self._variables.items()})
+        own = self._copy({g: [v.value for v in vs] for g, vs in self._variables.items()})
+        self._values = self._devices.spread(own)
         self.publish()
 
     def publish(self) -> None:
         """Let the variables show the arrays of the state, which the next step takes from them."""
-        for group, values in self._values.items():
+        for group, values in self._devices.own(self._values).items():
             for variable, value in zip(self._variables[group], values, strict=True):
                 variable.assign(value)
 
     def copy(self) -> Values:
-        return self._copy(self._values)
+        return self._copy(self._devices.own(self._values))
 
     def read(self, group: str, index: int) -> Any:
         return self._values[group][index]

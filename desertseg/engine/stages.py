@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from desertseg.engine.devices import Devices
 from desertseg.engine.network import build_network
 from desertseg.engine.optimizers import build_optimizer
 from desertseg.engine.plan import Plan
@@ -27,10 +28,11 @@ class Stages:
     Args:
         plan: of the training.
         loss: what is minimised.
+        devices: that share each step.
     """
 
-    def __init__(self, plan: Plan, loss: keras.losses.Loss) -> None:
-        self._plan, self._loss = plan, loss
+    def __init__(self, plan: Plan, loss: keras.losses.Loss, devices: Devices) -> None:
+        self._plan, self._loss, self._devices = plan, loss, devices
         with self._built():
             self.segmenter, self.told = build_network(plan.recipe, plan.labels)
 
@@ -53,6 +55,7 @@ class Stages:
                 ema_decay=recipe.optimizer.ema_decay,
                 average=average,
                 deterministic=recipe.train.deterministic,
+                devices=self._devices,
             )
 
     @contextmanager

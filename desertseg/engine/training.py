@@ -13,8 +13,8 @@ from typing import Any
 
 from desertseg.engine.checkpoint import save_segmenter
 from desertseg.engine.compiled import device_memory
-from desertseg.engine.evaluate import measure
-from desertseg.engine.history import history_row
+from desertseg.engine.devices import Devices
+from desertseg.engine.history import epoch_line, history_row
 from desertseg.engine.inference import Inference
 from desertseg.engine.keeper import Keeper, Verdict
 from desertseg.engine.loggers import open_loggers
@@ -24,6 +24,7 @@ from desertseg.engine.run import STATE, RunFolder
 from desertseg.engine.stages import Stages
 from desertseg.engine.state import State, StateStore
 from desertseg.engine.stopping import Stopped, StopSignal
+from desertseg.engine.validation import validate
 from desertseg.errors import UserError
 from desertseg.files import replacing
 from desertseg.metrics import Scores
@@ -54,13 +55,15 @@ class Training:
         folder: where the run is written.
         workers: processes that decode frames; 0 decodes in threads.
         progress: print a progress line and a line an epoch.
+        devices: that share each step; of several hosts the first writes.
     """
 
-    def __init__(self, plan: Plan, folder: RunFolder, *, workers: int = 0, progress: bool = True) -> None:
-        self.plan, self.folder, self.workers, self.progress = plan, folder, workers, progress
-        train = plan.recipe.train
+    def __init__(self, plan: Plan, folder: RunFolder, devices: Devices, workers: int = 0, progress: bool = True):
+        self.plan, self.folder, self.devices, self.workers = plan, folder, devices, workers
+        self.progress = progress and devices.first
+        train, write = plan.recipe.train, devices.first
         self.keeper = Keeper(
-            train.monitor, plan.labels.names, keep=train.keep, patience=train.patience, folder=folder.path
+            train.monitor, plan.labels.names, keep=train.keep, patience=train.patience, folder=folder.path, write=write
         )
         self.plots = RunPlots(folder.path, plan.labels)
         self.step = 0  # the one that comes next
@@ -76,19 +79,20 @@ class Training:
         """
         plan = self.plan
         train = plan.recipe.train
-        self.store = StateStore(self.folder.path / STATE)
-        total = plan.steps * train.epochs * plan.images
-        done = state.step * plan.images if state else 0
+        self.store = StateStore(self.folder.path / STATE, write=self.devices.first)
+        total, done = (steps * plan.images for steps in (plan.steps * train.epochs, state.step if state else 0))
         bar = progress_line("fit", total, "images", self.progress, completed=done)
         with bar as self.line, StopSignal() as self.signal:
-            index = self._count_classes()
-            loss = plan.loss(index)
-            self.stages = Stages(plan, loss)
+            with self.devices.together():
+                index = self._count_classes()
+                loss = plan.loss(index)
+                self.stages = Stages(plan, loss, self.devices)
             self.inference = Inference(self.stages.segmenter, loss)
             self._take_up(state)
             self._introduce()
-            self.loggers = open_loggers(train.log, self.folder.path, plan.recipe.to_dict(), len(self.folder.history))
-            batches = iter(plan.batches(index, self.step, self.workers))
+            log = train.log if self.devices.first else []
+            self.loggers = open_loggers(log, self.folder.path, plan.recipe.to_dict(), len(self.folder.history))
+            batches = self.devices.steady(plan.batches(index, self.step, self.workers, self.devices.shard))
             try:
                 for epoch in range(self.step // plan.steps, train.epochs):
                     self._enter(epoch)
@@ -96,15 +100,17 @@ class Training:
                     if self._finish(epoch).stop:
                         self.say(f"no better {train.monitor} for {train.patience} epochs: training ends")
                         break
-                    if self.signal.signal and epoch + 1 < train.epochs:
-                        self._stop()
+                    asked = self.devices.ask(self.signal.signal or 0, wait=True)
+                    if asked and epoch + 1 < train.epochs:
+                        self._stop(asked)
             finally:
                 self._settle()
                 for logger in self.loggers:
                     logger.close()
         best = self.keeper.best
-        if best is None:
-            raise UserError(f"{plan.data}: no epoch had a {train.monitor}; see {self.folder.path / 'history.csv'}")
+        with self.devices.together():  # no host returns before the first has written everything
+            if best is None:
+                raise UserError(f"{plan.data}: no epoch had a {train.monitor}; see {self.folder.path / 'history.csv'}")
         return Run(plan.data, self.folder.path, self.folder.path / "best.keras", best.epoch, best.miou, best.definition)
 
     def say(self, text: str) -> None:
@@ -112,11 +118,9 @@ class Training:
         self.folder.log(text)
 
     def _count_classes(self) -> Any:
-        plan = self.plan
-        if not plan.needs_index:
-            return None
-        self.line.describe("count classes")
-        return plan.index()
+        if self.plan.needs_index:
+            self.line.describe("count classes")
+        return self.plan.index()
 
     def _introduce(self) -> None:
         plan, segmenter = self.plan, self.stages.segmenter
@@ -145,7 +149,7 @@ class Training:
         self.program.load(state.arrays)
         state.arrays.clear()  # the memory of what was read is needed elsewhere now
         self.step = self.store.saved = state.step
-        self.keeper = Keeper.from_dict(state.host["keeper"], self.folder.path)
+        self.keeper = Keeper.from_dict(state.host["keeper"], self.folder.path, write=self.devices.first)
 
     def _enter(self, epoch: int) -> None:
         """Change the program where a stage ends, and begin to measure anew where an epoch begins."""
@@ -175,16 +179,20 @@ class Training:
             self.line.advance(self.plan.images)
             if time.perf_counter() - self.looked > _LOOK:
                 self._look()
-            if self.signal.signal and self.step < end:  # else the epoch is scored first, so that resuming need not
+            due = self.step == end or (recipe.save_steps > 0 and self.step % recipe.save_steps == 0)
+            asked = self.devices.ask(self.signal.signal or 0, wait=due)
+            if asked and self.step < end:  # else the epoch is scored first, so that resuming need not
+                asked = self.devices.ask(asked, wait=True)
                 self._save(block=True)
-                self._stop()
-            if recipe.save_steps and self.step % recipe.save_steps == 0 and self.step < end:
+                self._stop(asked)
+            if due and self.step < end:
                 self._save()
         self._check_loss()
 
     def _look(self) -> None:
         """Read what the device has measured, and show it."""
-        self._check_loss()
+        if self.devices.hosts == 1:  # several look when they save, at the same step
+            self._check_loss()
         self.looked = time.perf_counter()
         seconds = self.looked - self.started
         self.line.show(
@@ -198,8 +206,7 @@ class Training:
         if not bad:
             return
         self.store.wait()
-        epoch = (bad - 1) // self.plan.steps + 1
-        rate = self.plan.rates[bad - 1]
+        epoch, rate = (bad - 1) // self.plan.steps + 1, self.plan.rates[bad - 1]
         kept = self.store.latest() if self.folder.begun else None
         left = f"the state after step {kept.step} and {STATE}/ are as they were" if kept else "no state was saved yet"
         raise UserError(
@@ -233,14 +240,15 @@ class Training:
         for logger in self.loggers:
             logger.log(epoch + 1, row)
             self._warn(logger.problem)
-        self.say(_epoch_line(self.folder.history[-1], self.plan.recipe.train.epochs, verdict))
-        self._write(measured, verdict)
+        self.say(epoch_line(self.folder.history[-1], self.plan.recipe.train.epochs, verdict))
+        if self.devices.first:
+            self._write(measured, verdict)
+        self._save(block=True)
         return verdict
 
     def _measure(self) -> tuple[Scores, float]:
         data = self.plan.recipe.data
-        scores, loss, _ = measure(self.inference, self.plan.val, data.size, batch_size=4, resize=data.resize)
-        return scores, loss
+        return validate(self.inference, self.plan.val, data.size, data.resize, self.devices)
 
     def _write(self, measured: dict[str, tuple[Scores, float]], verdict: Verdict) -> None:
         folder, segmenter = self.folder, self.stages.segmenter
@@ -262,7 +270,6 @@ class Training:
         self.plots.draw(folder.history, last=last)
         for problem in (self.plots.problem, folder.problem):
             self._warn(problem)
-        self._save(block=True)
 
     def _save(self, block: bool = False) -> None:
         """Hand a copy of the state to the writer; without `block` it is left out while the one before is written."""
@@ -285,21 +292,7 @@ class Training:
         self._warn(self.store.problem)
         self._warn(self.store.rejected)
 
-    def _stop(self) -> None:
+    def _stop(self, signal: int) -> None:
         self._settle()
-        assert self.signal.signal is not None
         saved = self.store.saved
-        raise Stopped(self.signal.signal, None if saved is None else self.folder.path, saved)
-
-
-def _epoch_line(row: dict[str, Any], epochs: int, verdict: Verdict) -> str:
-    def number(key: str) -> str:
-        return "-" if row.get(key) is None else f"{row[key]:.4f}"
-
-    averaged = f" (EMA {number('ema_val_miou')})" if "ema_val_miou" in row else ""
-    best = (" best" if verdict.weights == "raw" else " best, EMA") if verdict.improved else ""
-    return (
-        f"epoch {row['epoch']:3d}/{epochs}  loss {number('loss')}  train mIoU {number('miou')}  "
-        f"val loss {number('val_loss')}  val mIoU {number('val_miou')}{averaged}  "
-        f"pixel accuracy {number('val_pixel_accuracy')}  {row['images_per_second'] or 0:.1f} images/s{best}"
-    )
+        raise Stopped(signal, None if saved is None and self.devices.first else self.folder.path, saved)
