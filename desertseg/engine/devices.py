@@ -7,7 +7,7 @@ scoring, saving and all that is not the step runs on each host as if it were alo
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -86,6 +86,15 @@ class Devices:
         import jax
 
         return jax.device_put(array, _rows(self._local))
+
+    def by_rows(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a traced function of batches, to a batch, that each device computes of its own rows alone."""
+        if self.count == 1:
+            return function
+        import jax
+
+        rows = _rows(self._global)
+        return jax.shard_map(function, mesh=rows.mesh, in_specs=rows.spec, out_specs=rows.spec, check_vma=False)
 
     def spread(self, values: Any) -> Any:
         """Return a tree of this host's arrays, equal on all hosts, as arrays that every device has."""

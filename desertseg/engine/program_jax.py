@@ -69,7 +69,9 @@ class JaxStep:
 
     def _trace(self, values: Values, inputs: dict[str, Any], labels: Any, rate: Any, number: Any) -> tuple[Values, Any]:
         program = self._program
-        images, labels = program.augmented(inputs, labels)
+        # Each device augments its own rows, but where a row takes from another one, which XLA has them exchange.
+        augmented = program.augmented if "partner" in inputs else self._devices.by_rows(program.augmented)
+        images, labels = augmented(inputs, labels)
         parts = program.accumulate
 
         def split(x: Any) -> Any:
@@ -89,7 +91,7 @@ class JaxStep:
             labels = cut[0]
         else:
             other, gradients, loss, predictions = self._accumulate(gradient, values, micros)
-            labels = cut
+            labels, predictions = jnp.swapaxes(cut, 0, 1), jnp.swapaxes(predictions, 0, 1)  # rows lie on devices
         with self._scope({**values, "other": other}) as scope:
             program.update(gradients, loss, labels, predictions, rate, number)
         new = {
