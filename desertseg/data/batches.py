@@ -6,6 +6,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -145,7 +149,21 @@ def _to_grain(batches: BatchSource, start: int, workers: int) -> Any:
 
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()
-    return dataset.mp_prefetch(grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=_AHEAD))
+    options = grain.MultiprocessingOptions(num_workers=workers, per_worker_buffer_size=_AHEAD)
+    return dataset.mp_prefetch(options, worker_init_fn=_follow_parent)
+
+
+def _follow_parent(worker: int, workers: int) -> None:
+    """In a process that reads: leave Ctrl-C, which a terminal sends to all, to the training; end when that has gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _to_tf(batches: BatchSource, start: int) -> Any:

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -156,3 +161,28 @@ def test_plain_keras_fits_on_it(flat_data: Path, format: str) -> None:
     assert len(history["loss"]) == 3
     assert np.isfinite(history["loss"]).all()
     assert int(model.optimizer.iterations) == 3 * steps
+
+
+READER = """
+import os, sys, time
+from desertseg.data.batches import _follow_parent
+child = os.fork()
+if child == 0:
+    _follow_parent(0, 1)
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_process_that_reads_outlives_ctrl_c_but_not_the_training() -> None:
+    """A terminal sends Ctrl-C to all; a training that is killed takes nobody with it."""
+    with subprocess.Popen([sys.executable, "-c", READER], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found = [int(process.stdout.readline()) for _ in range(2)]
+        reader = next(pid for pid in found if pid != process.pid)
+        os.kill(reader, signal.SIGINT)
+        time.sleep(0.2)
+        state = Path(f"/proc/{reader}/stat").read_text().rpartition(")")[2].split()[0]
+        process.kill()
+        assert process.stdout.read() == ""  # ends when the last process that holds the pipe has gone
+    assert state in "SR"  # and not Z, of a process that has died
