@@ -71,9 +71,10 @@ class Program:
         self.segmenter, self.optimizer, self.size = segmenter, optimizer, size
         self.accumulate, self.ema_decay = accumulate, ema_decay
         self.metric = MeanIoU(segmenter.num_classes, names=segmenter.labels.names)
-        self._terms = [_Term(w, part, "logits") for w, part in _flatten(loss)]
+        terms = loss.terms() if isinstance(loss, WeightedSum) else [(1.0, loss)]
+        self._terms = [_Term(weight, part, "logits") for weight, part in terms]
         if auxiliary_weight and isinstance(segmenter.network.output, dict) and "auxiliary" in segmenter.network.output:
-            self._terms += [_Term(auxiliary_weight * w, part, "auxiliary") for w, part in _flatten(loss)]
+            self._terms += [_Term(auxiliary_weight * weight, part, "auxiliary") for weight, part in terms]
         self._loss_sum = keras.Variable(0.0, dtype="float32", trainable=False, name="loss_sum")
         self._bad_step = keras.Variable(0, dtype="int32", trainable=False, name="bad_step")
         self._trained = list(segmenter.trainable_variables)
@@ -221,13 +222,3 @@ class Program:
         decay = ops.minimum(self.ema_decay, (1 + done) / (10 + done))
         for average, variable in zip(self._average, self._averaged, strict=True):
             average.assign(average + (1 - decay) * (variable - average))
-
-
-def _flatten(loss: Any, weight: float = 1.0) -> Iterator[tuple[float, Any]]:
-    """Yield (weight, loss) for every part of a sum of losses."""
-    if not isinstance(loss, WeightedSum):
-        yield weight, loss
-        return
-    for factor, part in zip(loss.weights, loss.losses, strict=True):
-        if factor:
-            yield from _flatten(part, weight * factor)
