@@ -86,8 +86,7 @@ class DevicesType(click.ParamType):
 @click.option(
     "--devices",
     type=DevicesType(),
-    default="1",
-    show_default=True,
+    show_default="1, or as the resumed run had them",
     help="Devices of this machine that share each step, or all; --batch-size is that of all together. JAX.",
 )
 @click.option("--hosts", type=click.IntRange(1), envvar="DESERTSEG_HOSTS", help="Machines that train together. JAX.")
@@ -104,7 +103,7 @@ def fit(
     resumed: str | None,
     recipe: str | None,
     changes: tuple[str, ...],
-    devices: int | str,
+    devices: int | str | None,
     hosts: int | None,
     host: int | None,
     coordinator: str | None,
@@ -156,7 +155,7 @@ def fit(
     else:
         assert data
         assert out
-        run = run_fit(data, out, given, overwrite=overwrite, devices=devices, workers=workers, **chosen)
+        run = run_fit(data, out, given, overwrite=overwrite, devices=devices or 1, workers=workers, **chosen)
     if host and hosts:
         return  # the first one tells
     click.echo(f"Best: epoch {run.epoch}, {run.miou:.4f} {run.definition}.")

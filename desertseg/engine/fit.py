@@ -73,7 +73,7 @@ def resume(
     *,
     data: str | Path | None = None,
     recipe: Recipe | None = None,
-    devices: int | str = 1,
+    devices: int | str | None = None,
     workers: int = 0,
     progress: bool = True,
     **settings: Any,
@@ -87,14 +87,15 @@ def resume(
         out: the run folder.
         data: where the frames are now, if the folder has moved.
         recipe, settings: what the caller believes the recipe to be; another one than the run's is refused.
-        devices, workers, progress: as in `fit`. Several hosts read the folder, which all must see.
+        devices, workers, progress: as in `fit`, devices by default as the run had them. Several hosts read the folder,
+            which all must see.
 
     Raises:
         UserError: a folder without a run or a state, a run that has ended, or a recipe, frames or a backend that
             differ from the run's; the message says what differs.
         Stopped: as in `fit`.
     """
-    shared = find_devices(devices)
+    shared = find_devices(_devices_of(Path(out)) if devices is None else devices)
     with shared.together():
         training, state = _reopen(Path(out), data, recipe, settings, shared)
     training.workers, training.progress = workers, progress and shared.first
@@ -128,6 +129,16 @@ def _reopen(
     training = Training(plan, folder, devices)
     training.notes = [*store.notes, *folder.notes, *_compare_devices(folder, devices)]
     return training, state
+
+
+def _devices_of(out: Path) -> int:
+    """Return how many devices of each host a run had last, 1 where that is not known."""
+    try:
+        known = json.loads((out / "environment.json").read_text(encoding="utf-8"))
+        last = [known, *known.get("resumed", [])][-1]
+        return last["devices"] // last["hosts"]
+    except (OSError, ValueError, KeyError):  # what is wrong with the folder is said later
+        return 1
 
 
 def _compare_devices(folder: RunFolder, devices: Devices) -> list[str]:

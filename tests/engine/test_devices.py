@@ -92,7 +92,8 @@ for count in (1, 4):
     program = Program(segmenter, FocalDice(), optimizer, (8, 12), accumulate=2, ema_decay=0.9, devices=devices)
     losses = [float(program.step((inputs, labels), 0.1, n)) for n in (1, 2, 3)]
     state = {k: np.asarray(v) for k, v in program.state().items()}
-    names = {f"{g}/{i:04d}": v.path.split("/")[-1] for g, vs in program._variables.items() for i, v in enumerate(vs)}
+    variables = [(f"{g}/{i:04d}", v) for g, vs in program._variables.items() for i, v in enumerate(vs)]
+    names = {key: re.sub(r"_[0-9]+", "", variable.path) for key, variable in variables}
     np.savez(f"{sys.argv[1]}/{count}.npz", losses=losses, **{f"{k} {names[k]}": v for k, v in state.items()})
 runner = program._runner
 batch = devices.share((inputs, labels))
@@ -204,7 +205,7 @@ try:
 except Exception as error:
     assert error.exit_code == 143, error
 Training._finish = finish
-run = resume(out + "/moved", devices=1, progress=False)
+run = resume(out + "/moved", devices=1, progress=False)  # without a number: on four again
 print(evaluate(run.best, data, progress=False).scores.miou, run.miou)
 """
     measured, kept = map(float, run(script, tiny_desert, recipe, tmp_path).split())
