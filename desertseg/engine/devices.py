@@ -6,10 +6,12 @@ scoring, saving and all that is not the step runs on each host as if it were alo
 
 from __future__ import annotations
 
+import shlex
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -147,6 +149,19 @@ class Devices:
         if error is not None:
             raise error
         self._refuse([k for k, answer in enumerate(answers) if answer[0]])
+
+    @contextmanager
+    def linked(self, folder: Path) -> Iterator[None]:
+        """Say in a line that a host has gone, on which JAX fails in its own words where the next sum is taken."""
+        try:
+            yield
+        except RuntimeError as error:
+            if self.hosts == 1 or type(error).__name__ != "JaxRuntimeError":
+                raise
+            raise UserError(
+                f"the hosts have lost each other ({str(error).splitlines()[0]:.80} ...); see what the others say, then "
+                f"go on from the last state, on all hosts: desertseg fit --resume {shlex.quote(str(folder))}"
+            ) from error
 
     def check_equal(self, digest: bytes, what: str) -> None:
         """Refuse hosts that were given different things."""

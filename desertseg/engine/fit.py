@@ -65,7 +65,8 @@ def fit(
     folder.environment |= {"devices": shared.count, "hosts": shared.hosts}
     training = Training(plan, folder, shared, workers=workers, progress=progress)
     training.notes = [f"each step is shared by {shared}"] if shared.count > 1 else []
-    return training.run()
+    with shared.linked(folder.path):
+        return training.run()
 
 
 def resume(
@@ -100,7 +101,8 @@ def resume(
         training, state = _reopen(Path(out), data, recipe, settings, shared)
     training.workers, training.progress = workers, progress and shared.first
     _check_hosts(shared, training.folder, state.step if state else 0)
-    return training.run(state)
+    with shared.linked(training.folder.path):
+        return training.run(state)
 
 
 def _reopen(

@@ -49,7 +49,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Recipe]:
     made: list[Recipe] = []
 
     def fit(data: str, out: str, recipe: Recipe | None = None, **settings: Any) -> None:
-        known = {k: v for k, v in settings.items() if k not in ("overwrite", "workers", "progress")}
+        known = {k: v for k, v in settings.items() if k not in ("overwrite", "devices", "workers", "progress")}
         made.append((recipe or Recipe()).with_settings(**known))
         raise KeyboardInterrupt
 
