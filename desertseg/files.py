@@ -72,7 +72,7 @@ def prepare_folder(out: str | Path, overwrite: bool) -> Path:
 
 
 def cache_folder() -> Path:
-    """Return where what can be computed again is kept: `$DESERTSEG_CACHE`, or else `~/.cache/desertseg`."""
+    """Return where what can be computed or fetched again is kept: `$DESERTSEG_CACHE`, or else `~/.cache/desertseg`."""
     chosen = os.environ.get("DESERTSEG_CACHE")
     if chosen:
         return Path(chosen)

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from desertseg.errors import suggest
-from desertseg.files import replacing
+from desertseg.files import cache_folder, replacing
 from desertseg.models.errors import ModelError
 from desertseg.terminal import progress_line
 
@@ -151,11 +151,6 @@ def find_preset(name: str, *, model: str | None, backbone: str) -> Preset:
     raise ModelError(f"no weights '{name}'{suggest(name, fitting)}; {here}; or give a file")
 
 
-def cache_folder() -> Path:
-    """Return the folder where downloaded weights are kept."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "desertseg" / "weights"
-
-
 def fetch(preset: Preset, *, progress: bool = True) -> Path:
     """Return the path of a preset's file: from the mirror folder, from the cache, or downloaded into the cache.
 
@@ -173,7 +168,7 @@ def fetch(preset: Preset, *, progress: bool = True) -> Path:
         if path.is_file():
             _check_hash(preset, path, _hash(path), f"replace it by the one at {preset.url}")
             return path
-    cached = cache_folder() / preset.file
+    cached = cache_folder() / "weights" / preset.file
     if not cached.is_file():
         _download(preset, cached, progress)
     return cached

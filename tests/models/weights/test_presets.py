@@ -10,7 +10,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from desertseg.models.errors import ModelError
-from desertseg.models.weights import presets
 from desertseg.models.weights.presets import MIRROR, PRESETS, fetch, find_preset, presets_for
 
 CONTENT = bytes(range(256)) * 9000  # more than two chunks
@@ -19,10 +18,10 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """The folder of the cache, in a home of this test's own; every address is one that nobody answers at."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    """The folder of the cache, of this test's own; every address is one that nobody answers at."""
+    monkeypatch.setenv("DESERTSEG_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv(MIRROR, raising=False)
-    return tmp_path / "cache" / "desertseg" / "weights"
+    return tmp_path / "cache" / "weights"
 
 
 @pytest.fixture
@@ -170,9 +169,3 @@ def test_a_mirror_of_the_hub(place, monkeypatch, tmp_path):
     path.write_bytes(b"x")
     monkeypatch.setenv(MIRROR, str(tmp_path))
     assert fetch(find_preset("imagenet", model="segformer", backbone="mit_b0")) == path
-
-
-def test_the_cache_in_the_home_folder(monkeypatch, tmp_path):
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert presets.cache_folder() == tmp_path / ".cache" / "desertseg" / "weights"
