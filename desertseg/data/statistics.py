@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import zipfile
 import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -25,6 +26,11 @@ from desertseg.labels import IGNORE_INDEX, LabelMap
 POINTS = 8  # kept for each frame and class
 RARE_SHARE = 0.02  # of the labelled pixels, below which a class is rare
 _VERSION = 1  # of what a cache file holds
+# What zip, zlib and NumPy make of a damaged file: all that 70,000 mutated ones raised, and an array of absurd size.
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, KeyError),
+    *(OSError, ValueError, RuntimeError, MemoryError),
+)
 
 
 @dataclass(frozen=True)
@@ -142,6 +148,6 @@ def _read_cache(path: Path, shape: tuple[int, int]) -> ClassIndex | None:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             index = ClassIndex(arrays["counts"], arrays["points"])
-    except Exception:  # zip, zlib and NumPy have each their own for a damaged file
+    except _DAMAGE:
         return None
     return index if index.counts.shape == shape and index.points.shape == (*shape, POINTS, 2) else None

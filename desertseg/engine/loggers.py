@@ -18,15 +18,22 @@ from desertseg.errors import UserError, suggest
 from desertseg.files import write_text
 
 _REMEMBERED = "loggers.json"  # the runs' names elsewhere, so that a resumed run goes on with them
+# What ends no training, beside a service's own errors: a disk or a network (requests' errors are OSErrors), an answer
+# or a setting that the service's client cannot use, a package that is there and cannot be imported.
+_FAILURES = (OSError, RuntimeError, ValueError, ImportError)
 
 
 class Logger:
     """Tells each epoch to one service; nothing is opened before the first one.
 
     A service that fails, as one that is out of reach, ends no training: `problem` says so and it is told no more.
+
+    Attributes:
+        failures: the exceptions that this is said of. `_start` adds the base class of the service's own to them.
     """
 
     name = ""
+    failures: tuple[type[Exception], ...] = _FAILURES
 
     def __init__(self, folder: Path, recipe: Mapping[str, Any], epochs: int) -> None:
         self.folder, self.recipe, self.epochs = folder, recipe, epochs
@@ -50,7 +57,7 @@ class Logger:
                 self._start()
                 self._open = True
             action(*arguments)
-        except Exception as error:  # whatever a service raises, the training is worth more
+        except self.failures as error:
             text = " ".join(str(error).split()) or type(error).__name__
             self.problem = f"{self.name}: {text}; training goes on without it"
 
@@ -99,6 +106,7 @@ class WandbLogger(Logger):
 
     def _start(self) -> None:
         wandb: Any = importlib.import_module("wandb")
+        self.failures = (*_FAILURES, wandb.errors.Error)  # the base class of all that it raises itself
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", "desertseg"),
             name=os.environ.get("WANDB_NAME", self.folder.resolve().name),
@@ -123,6 +131,7 @@ class MlflowLogger(Logger):
 
     def _start(self) -> None:
         self._mlflow: Any = importlib.import_module("mlflow")
+        self.failures = (*_FAILURES, self._mlflow.exceptions.MlflowException)  # the base class of its own
         known = self._recall()
         run = self._mlflow.start_run(run_id=known) if known else self._mlflow.start_run(run_name=self._title())
         self._remember(run.info.run_id)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import importlib
 import json
 import struct
 import sys
+from operator import attrgetter
 from pathlib import Path
 
 import keras
@@ -17,6 +19,8 @@ ROW = {"epoch": 1, "loss": 0.5, "gap": None, "weights": "raw", "val_iou": {"Lush
 
 FAKE_WANDB = """
 calls = []
+class errors:
+    class Error(Exception): pass
 class Run:
     id = "abc"
     def log(self, values, step): calls.append(("log", step, values))
@@ -27,6 +31,8 @@ def init(**given):
 """
 FAKE_MLFLOW = """
 calls = []
+class exceptions:
+    class MlflowException(Exception): pass
 class info: run_id = "xyz"
 class Run: info = info
 def start_run(**given):
@@ -132,18 +138,39 @@ def test_mlflow_is_told_and_goes_on(services: None, tmp_path: Path) -> None:
     assert json.loads((folder / "loggers.json").read_text()) == {"mlflow": "xyz"}
 
 
-def test_a_service_that_fails_ends_no_training(services: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import wandb
+@pytest.mark.parametrize(
+    ("name", "function", "kind"),
+    [
+        ("wandb", "init", RuntimeError),
+        ("wandb", "init", "errors.Error"),
+        ("mlflow", "start_run", "exceptions.MlflowException"),
+        ("mlflow", "log_metrics", ConnectionError),
+    ],
+)
+def test_a_service_that_fails_ends_no_training(
+    services: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, function: str, kind: str | type
+) -> None:
+    module = importlib.import_module(name)
+    error = attrgetter(kind)(module) if isinstance(kind, str) else kind
 
-    def down(**given: object) -> None:
-        raise RuntimeError("api.wandb.ai is\nout of reach")
+    def down(*args: object, **given: object) -> None:
+        raise error("the server is\nout of reach")
 
-    monkeypatch.setattr(wandb, "init", down)
-    (logger,) = open_loggers(["wandb"], tmp_path, RECIPE)
+    monkeypatch.setattr(module, function, down)
+    (logger,) = open_loggers([name], tmp_path, RECIPE)
     logger.log(1, ROW)
     logger.log(2, ROW)
     logger.close()
-    assert logger.problem == "wandb: api.wandb.ai is out of reach; training goes on without it"
+    assert logger.problem == f"{name}: the server is out of reach; training goes on without it"
+
+
+def test_a_fault_of_our_own_is_no_service_that_fails(
+    services: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (logger,) = open_loggers(["wandb"], tmp_path, RECIPE)
+    monkeypatch.setattr(logger, "_log", lambda epoch, values: values["none"])
+    with pytest.raises(KeyError):
+        logger.log(1, ROW)
 
 
 def test_what_cannot_be_logged_to_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
