@@ -12,6 +12,7 @@ from keras import ops
 
 from desertseg.augment import augment
 from desertseg.engine.devices import Devices
+from desertseg.errors import UserError
 from desertseg.losses import WeightedSum
 from desertseg.metrics import MeanIoU, Scores
 from desertseg.models import Segmenter
@@ -149,11 +150,14 @@ class Program:
         """Take over the arrays that `state` gave.
 
         Raises:
-            ValueError: they are not those of this network and optimiser.
+            UserError: they are not those of this network and optimiser.
         """
         for name, _, _, variable in self._names():
             if name not in arrays or tuple(arrays[name].shape) != tuple(variable.shape):
-                raise ValueError(f"the state has no {name} of shape {tuple(variable.shape)}")
+                raise UserError(
+                    f"the state has no {name} ({variable.path}) of shape {tuple(variable.shape)}: another version of "
+                    "desertseg or Keras wrote it; go on with that one, or start a new run with --weights"
+                )
         for name, _, _, variable in self._names():
             variable.assign(arrays[name])
         self._runner.adopt()
