@@ -83,6 +83,7 @@ def resume(
 
     Weights, optimiser, averages, dropout's seeds, the place in the data, the best score and the history go on; on one
     machine with as many devices the result is the same to the last bit. With other devices it is so but for rounding.
+    The checkpoint that the run began with is not read again.
 
     Args:
         out: the run folder.
@@ -116,13 +117,20 @@ def _reopen(
     own = Recipe.from_dict(folder.recipe, source=str(folder.path / "recipe.toml"))
     make_deterministic(own.train.deterministic)
     asked = (recipe or own).with_settings(**settings)
-    asked = dataclasses.replace(asked, model=resolve_model(asked.model))
+    if asked.model != own.model:
+        asked = dataclasses.replace(asked, model=resolve_model(asked.model))
     _refuse(folder, "recipe", differences(own.to_dict(), asked.to_dict()))
-    running = {"backend": keras.backend.backend()}
-    _refuse(folder, "backend", differences({"backend": folder.environment.get("backend")}, running))
-    plan = make_plan(data or folder.data, own)
+    backend = keras.backend.backend()  # a file that was lost refuses nothing: the notes tell of it
+    _refuse(
+        folder, "backend", differences({"backend": folder.environment.get("backend", backend)}, {"backend": backend})
+    )
+    if not (data or folder.data):
+        raise UserError(f"{folder.path} no longer says on which frames it was trained; give --data as well")
+    plan = make_plan(data or folder.data, own, resolved=True)
     check_batch(devices, own.train.batch_size, own.train.accumulate, len(plan.train))
-    _refuse(folder, "data set", differences(folder.fingerprint or {}, fingerprint(plan.train, plan.val, plan.labels)))
+    found = fingerprint(plan.train, plan.val, plan.labels)
+    _refuse(folder, "data set", differences(folder.fingerprint or found, found))
+    folder.fingerprint = found
     if state and _has_ended(plan, state.host, state.step):
         raise UserError(
             f"{out} has ended after {len(history)} epochs; next: desertseg evaluate --model "
@@ -176,5 +184,5 @@ def _refuse(folder: RunFolder, what: str, lines: list[str]) -> None:
         raise UserError(
             f"{folder.path} was trained with another {what}: {lines[0]}{more}; --resume goes on with the same run. For "
             "a new one that begins with its weights: desertseg fit --weights "
-            f"{folder.path / 'last.keras'} --out ANOTHER"
+            f"{folder.path / 'last.keras'} --data DIR --out ANOTHER"
         )

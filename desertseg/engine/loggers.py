@@ -106,7 +106,7 @@ class WandbLogger(Logger):
 
     def _start(self) -> None:
         wandb: Any = importlib.import_module("wandb")
-        self.failures = (*_FAILURES, wandb.errors.Error)  # the base class of all that it raises itself
+        self.failures = (*_FAILURES, wandb.errors.Error)  # the base class of its own
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", "desertseg"),
             name=os.environ.get("WANDB_NAME", self.folder.resolve().name),

@@ -54,8 +54,14 @@ def _describe_preset(weights: str, architecture: str, backbone: str) -> Found | 
     return describe_weights(fetch(preset)) if preset and preset.model else None
 
 
-def build_network(recipe: Recipe, labels: LabelMap) -> tuple[Segmenter, list[str]]:
-    """Return the segmenter of a resolved recipe, and what there is to tell about its weights."""
+def build_network(recipe: Recipe, labels: LabelMap, *, load: bool = True) -> tuple[Segmenter, list[str]]:
+    """Return the segmenter of a resolved recipe, and what there is to tell about its weights.
+
+    Args:
+        recipe: with no "auto" left.
+        labels: the label map.
+        load: whether the recipe's weights are read; a resumed run has its own, and theirs may be gone.
+    """
     model = recipe.model
     segmenter = build_segmenter(
         model.name,
@@ -67,6 +73,8 @@ def build_network(recipe: Recipe, labels: LabelMap) -> tuple[Segmenter, list[str
         recipe=recipe.to_dict(),
         **model.options,
     )
+    if not load:
+        return segmenter, []
     if not model.weights:
         frozen = segmenter.open_blocks == 0
         hint = "the backbone is frozen with random weights; give --weights, or --open-blocks all to train it"

@@ -88,13 +88,19 @@ class Plan:
         )
 
 
-def make_plan(data: str | Path, recipe: Recipe) -> Plan:
+def make_plan(data: str | Path, recipe: Recipe, *, resolved: bool = False) -> Plan:
     """Return the plan of a training.
+
+    Args:
+        data: the folder.
+        recipe: what to train and how.
+        resolved: whether the recipe has no "auto" left, as that of a run; its weights are then left alone.
 
     Raises:
         UserError: a network, a loss, a monitor, a folder or frames that cannot be used.
     """
-    recipe = dataclasses.replace(recipe, model=resolve_model(recipe.model))
+    if not resolved:
+        recipe = dataclasses.replace(recipe, model=resolve_model(recipe.model))
     labels = load_labels(recipe.data.labels)
     counts = np.ones((1, labels.num_classes), np.int64) if needs_counts(recipe.loss) else None
     build_loss(recipe.loss, labels.num_classes, counts)  # refused here rather than after the masks were counted

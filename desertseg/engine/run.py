@@ -29,7 +29,16 @@ from desertseg.labels import LabelMap
 
 STATE = "state"
 _FOLDERS = (STATE, "top", "plots", "evaluation", "tensorboard")  # the state first: none may outlive its recipe
-_FILES = ("data.json", "best.keras", "last.keras", "history.csv", "history.json", "log.txt", "loggers.json")
+_FILES = (
+    "recipe.toml",
+    "data.json",
+    "best.keras",
+    "last.keras",
+    "history.csv",
+    "history.json",
+    "log.txt",
+    "loggers.json",
+)
 
 
 class RunFolder:
@@ -133,9 +142,10 @@ class RunFolder:
             else:
                 self._clear()
                 write_text(self.path / "labels.toml", tomli_w.dumps(self.labels))
-                if self.fingerprint is not None:
-                    write_text(self.path / "data.json", json.dumps(self.fingerprint) + "\n")
-                write_text(self.path / "recipe.toml", tomli_w.dumps(self.recipe))
+            if self.fingerprint is not None:
+                write_text(self.path / "data.json", json.dumps(self.fingerprint) + "\n")
+            if not self._reopened:
+                write_text(self.path / "recipe.toml", tomli_w.dumps(self.recipe))  # the last of what makes a run
             write_text(self.path / "environment.json", json.dumps(self.environment, indent=1) + "\n")
             self.begun = True
             self._write_log()

@@ -29,12 +29,13 @@ class Stages:
         plan: of the training.
         loss: what is minimised.
         devices: that share each step.
+        fresh: whether the recipe's weights are read, or a state is to come that has its own.
     """
 
-    def __init__(self, plan: Plan, loss: keras.losses.Loss, devices: Devices) -> None:
+    def __init__(self, plan: Plan, loss: keras.losses.Loss, devices: Devices, *, fresh: bool = True) -> None:
         self._plan, self._loss, self._devices = plan, loss, devices
         with self._built():
-            self.segmenter, self.told = build_network(plan.recipe, plan.labels)
+            self.segmenter, self.told = build_network(plan.recipe, plan.labels, load=fresh)
 
     def of_epoch(self, epoch: int) -> int:
         """Return 0 in the frozen epochs and 1 behind them; epochs count from 0."""

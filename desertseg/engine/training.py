@@ -84,14 +84,14 @@ class Training:
         bar = progress_line("fit", total, "images", self.progress, completed=done)
         with bar as self.line, StopSignal() as self.signal:
             with self.devices.together():
+                log = train.log if self.devices.first else []
+                self.loggers = open_loggers(log, self.folder.path, plan.recipe.to_dict(), len(self.folder.history))
                 index = self._count_classes()
                 loss = plan.loss(index)
-                self.stages = Stages(plan, loss, self.devices)
+                self.stages = Stages(plan, loss, self.devices, fresh=state is None)
             self.inference = Inference(self.stages.segmenter, loss)
             self._take_up(state)
             self._introduce()
-            log = train.log if self.devices.first else []
-            self.loggers = open_loggers(log, self.folder.path, plan.recipe.to_dict(), len(self.folder.history))
             batches = self.devices.steady(plan.batches(index, self.step, self.workers, self.devices.shard))
             try:
                 for epoch in range(self.step // plan.steps, train.epochs):
@@ -110,7 +110,8 @@ class Training:
         best = self.keeper.best
         with self.devices.together():  # no host returns before the first has written everything
             if best is None:
-                raise UserError(f"{plan.data}: no epoch had a {train.monitor}; see {self.folder.path / 'history.csv'}")
+                why = (self.keeper.problem or f"no epoch had a {train.monitor}").removesuffix("; training goes on")
+                raise UserError(f"{plan.data} gave no best model: {why}; see {self.folder.path / 'history.csv'}")
         return Run(plan.data, self.folder.path, self.folder.path / "best.keras", best.epoch, best.miou, best.definition)
 
     def say(self, text: str) -> None:
@@ -208,7 +209,7 @@ class Training:
         self.store.wait()
         epoch, rate = (bad - 1) // self.plan.steps + 1, self.plan.rates[bad - 1]
         kept = self.store.latest() if self.folder.begun else None
-        left = f"the state after step {kept.step} and {STATE}/ are as they were" if kept else "no state was saved yet"
+        left = f"the state after step {kept.step} is kept in {STATE}/" if kept else "no state was saved yet"
         raise UserError(
             f"the loss of step {bad} (epoch {epoch}, learning rate {rate:.2g}) is not finite; {left}. Try a lower "
             "--lr, --set optimizer.clip_norm=1, a longer optimizer.warmup_epochs, or --full-precision"

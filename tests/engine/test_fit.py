@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from desertseg.engine import Recipe, fit, load_segmenter
+from desertseg.engine import Recipe, fit, load_segmenter, resume
 from desertseg.engine.history import TIMED
 from desertseg.engine.schedules import learning_rates
 from desertseg.errors import UserError
@@ -132,3 +132,18 @@ def test_weights_that_do_not_fit_cost_nothing(tiny_desert: Path, tmp_path: Path)
     with pytest.raises(UserError, match=r"w\.pth"):
         fit(tiny_desert, tmp_path / "next", weights=str(tmp_path / "w.pth"), progress=False)
     assert not (tmp_path / "next").exists()
+
+
+def test_a_run_that_has_lost_some_files_is_known_by_its_state(
+    tiny_run: Path, tiny_desert: Path, tmp_path: Path
+) -> None:
+    """What cannot be compared refuses nothing, nor does a checkpoint that has gone; what is left to say is the end."""
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    (run / "data.json").unlink()
+    (run / "environment.json").write_text("{")
+    recipe = (run / "recipe.toml").read_text()
+    (run / "recipe.toml").write_text(recipe.replace('weights = ""', 'weights = "gone.pth"'))
+    with pytest.raises(UserError, match="no longer says on which frames it was trained; give --data"):
+        resume(run, progress=False)
+    with pytest.raises(UserError, match="has ended after 2 epochs"):
+        resume(run, data=tiny_desert, progress=False)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -108,3 +109,10 @@ def test_a_frozen_backbone_without_weights_is_told() -> None:
     ]
     trained = Recipe(model=resolve_model(ModelRecipe(name="linear", open_blocks="all", options=options)))
     assert build_network(trained, load_labels("falcon"))[1] == []
+
+
+def test_weights_that_are_not_asked_for_need_not_be_there() -> None:
+    options = {"width": 16, "depth": 1, "num_heads": 2}
+    model = dataclasses.replace(resolve_model(ModelRecipe(name="linear", options=options)), weights="gone.pth")
+    segmenter, told = build_network(Recipe(model=model), load_labels("falcon"), load=False)
+    assert (segmenter.recipe["model"]["weights"], told) == ("gone.pth", [])

@@ -116,6 +116,21 @@ def test_a_run_that_lost_its_history_goes_on_and_says_so(tmp_path: Path) -> None
     assert "has 0 of the 1 epochs" in run.notes[1]
 
 
+def test_a_new_run_that_died_while_it_began_leaves_no_recipe_of_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(tmp_path).record(row(1))
+
+    def die(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("desertseg.engine.run.write_text", die)
+    with pytest.raises(KeyboardInterrupt):
+        start(tmp_path, overwrite=True).begin()
+    with pytest.raises(UserError, match="holds no run"):
+        RunFolder.reopen(tmp_path, epochs=0)
+
+
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds no run \(there is no recipe.toml\)"):
         RunFolder.reopen(tmp_path, epochs=0)
