@@ -29,8 +29,9 @@ def group_names(segmenter: Segmenter) -> dict[int, str]:
 def rate_factors(recipe: OptimizerRecipe, segmenter: Segmenter, variables: list[keras.Variable]) -> list[float]:
     """Return for each variable what its learning rate is multiplied by.
 
-    That is its group's rate over the recipe's, and inside the backbone `layer_decay` to the power of how many blocks
-    lie between the variable and the backbone's end (Clark et al., ELECTRA, 2020, as BEiT and DINOv2 use it).
+    That is its group's rate over the recipe's, and inside the backbone `layer_decay` to the power of how many blocks,
+    its own among them, lie between the variable and the backbone's end (Clark et al., ELECTRA, 2020, as the code of
+    BEiT and DINOv2 has it: the last block has the power 1, the normalisation behind it 0).
 
     Raises:
         RecipeError: layer decay for a backbone without named blocks.
@@ -45,18 +46,19 @@ def rate_factors(recipe: OptimizerRecipe, segmenter: Segmenter, variables: list[
 
 
 def _depths(segmenter: Segmenter) -> dict[int, int]:
-    """Return id(variable) -> blocks between it and the backbone's end, 1 for the last block."""
+    """Return id(variable) -> blocks between it and the backbone's end, 1 for the last block, 0 behind it."""
     backbone = getattr(segmenter.network, "backbone", None)
     blocks = block_names(backbone) if backbone is not None else []
     if not blocks:
         raise RecipeError("optimizer.layer_decay needs a backbone with named blocks; set it to 1.0 for this network")
     assert backbone is not None
     depths: dict[int, int] = {}
-    reached = 0  # a layer outside the blocks belongs to the one before it, and the stem to none
+    reached = 0  # a layer between two blocks belongs to the first of them, and the stem to none
     for layer in backbone.layers:
-        own = [index for index, prefix in enumerate(blocks, 1) if layer.name.startswith(prefix)]
-        reached = max([reached, *own])
-        depths |= {id(v): len(blocks) + 1 - (own[0] if own else reached) for v in layer.variables}
+        own = next((index for index, prefix in enumerate(blocks, 1) if layer.name.startswith(prefix)), None)
+        reached = max(reached, own or 0)
+        behind = own is None and reached == len(blocks)
+        depths |= {id(v): 0 if behind else len(blocks) + 1 - (own or reached) for v in layer.variables}
     return depths
 
 
