@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
 
 
-def compile_function(model: keras.Model, function: Callable[..., Any]) -> Callable[..., Any]:
+def compile_function(
+    model: keras.Model, function: Callable[..., Any], *, deterministic: bool = False
+) -> Callable[..., Any]:
     """Return `function` compiled; a call returns device arrays without waiting for them.
 
     The variables of `model` are arguments of the compiled program, not constants in it, so one compilation serves a
     model that goes on training. `function` takes arrays, reads the model and changes nothing.
+
+    Args:
+        model: that the function reads.
+        function: of arrays.
+        deterministic: the same bits in every run on a GPU as well, see `make_deterministic`.
     """
     if keras.backend.backend() == "jax":
         import jax
 
-        @jax.jit
+        @partial(jax.jit, compiler_options=compiler_options(deterministic))
         def run(values: list[Any], *arrays: Any) -> Any:
             with keras.StatelessScope(state_mapping=list(zip(model.variables, values, strict=True))):
                 return function(*arrays)
@@ -42,10 +50,17 @@ def device_name() -> str:
     return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "gpu") if gpus else "cpu"
 
 
+def compiler_options(deterministic: bool) -> dict[str, Any] | None:
+    """Return what JAX is to compile with for the same bits in every run; only a GPU's compiler has to be asked."""
+    import jax
+
+    return {"xla_gpu_deterministic_ops": True} if deterministic and jax.default_backend() == "gpu" else None
+
+
 def make_deterministic(always: bool) -> None:
     """Have TensorFlow compute the same bits in every run, on a CPU, and on a GPU if `always`, where it costs time.
 
-    XLA, which computes for JAX, does so on a CPU; on a GPU the training step is compiled with a flag.
+    XLA, which computes for JAX, does so on a CPU; on a GPU a training's programs are compiled with `compiler_options`.
     """
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf

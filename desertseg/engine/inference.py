@@ -47,10 +47,18 @@ class Inference:
         segmenter: the model.
         loss: what `counts` measures beside the confusion matrix.
         views: with more than one, the probabilities of all of them are averaged, at native resolution.
+        deterministic: the same bits in every run on a GPU as well, as the scores of a training should be.
     """
 
-    def __init__(self, segmenter: Segmenter, loss: keras.losses.Loss | None = None, views: Views | None = None) -> None:
-        self.segmenter = segmenter
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        loss: keras.losses.Loss | None = None,
+        views: Views | None = None,
+        *,
+        deterministic: bool = False,
+    ) -> None:
+        self.segmenter, self._deterministic = segmenter, deterministic
         self.loss = loss
         self.views = views or Views()
         self._label_program = lru_cache(maxsize=32)(self._build_labels)
@@ -103,7 +111,7 @@ class Inference:
         def labels(images: Any) -> Any:
             return ops.cast(ops.argmax(self._native_logits(images, box, native_size), axis=-1), "uint8")
 
-        return compile_function(self.segmenter, labels)
+        return compile_function(self.segmenter, labels, deterministic=self._deterministic)
 
     def _build_counts(self, box: Box, native_size: tuple[int, int]) -> Callable[..., Any]:
         def counts(images: Any, labels: Any) -> tuple[Any, Any]:
@@ -112,7 +120,7 @@ class Inference:
             predictions = ops.cast(ops.argmax(logits, axis=-1), "int32")
             return count_confusion(ops.cast(labels, "int32"), predictions, self.segmenter.labels.num_classes, 255), loss
 
-        return compile_function(self.segmenter, counts)
+        return compile_function(self.segmenter, counts, deterministic=self._deterministic)
 
 
 def _resize(x: Any, size: tuple[int, int]) -> Any:

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import keras
 
+from desertseg.engine.compiled import compiler_options
+
 if TYPE_CHECKING:
     from desertseg.engine.devices import Devices
     from desertseg.engine.program import Program
@@ -30,8 +32,8 @@ class JaxStep:
         self, program: Program, variables: dict[str, list[keras.Variable]], deterministic: bool, devices: Devices
     ) -> None:
         self._program, self._variables, self._devices = program, variables, devices
-        options = {"xla_gpu_deterministic_ops": True} if deterministic and jax.default_backend() == "gpu" else None
-        self._step = jax.jit(self._trace, donate_argnums=0, compiler_options=options, out_shardings=devices.replicated)
+        options, lie = compiler_options(deterministic), devices.replicated
+        self._step = jax.jit(self._trace, donate_argnums=0, compiler_options=options, out_shardings=lie)
         self._copy = jax.jit(lambda values: jax.tree.map(jnp.copy, values))
         self._values: Values = {}
         self.adopt()
