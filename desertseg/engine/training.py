@@ -89,7 +89,7 @@ class Training:
                 index = self._count_classes()
                 loss = plan.loss(index)
                 self.stages = Stages(plan, loss, self.devices, fresh=state is None)
-            self.inference = Inference(self.stages.segmenter, loss)
+            self.inference = Inference(self.stages.segmenter, loss, deterministic=train.deterministic)
             self._take_up(state)
             self._introduce()
             batches = self.devices.steady(plan.batches(index, self.step, self.workers, self.devices.shard))
@@ -98,7 +98,7 @@ class Training:
                     self._enter(epoch)
                     self._train(epoch, batches)
                     if self._finish(epoch).stop:
-                        self.say(f"no better {train.monitor} for {train.patience} epochs: training ends")
+                        self.say(f"no better {train.monitor} in train.patience = {train.patience}: training ends")
                         break
                     asked = self.devices.ask(self.signal.signal or 0, wait=True)
                     if asked and epoch + 1 < train.epochs:
