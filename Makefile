@@ -7,8 +7,8 @@ BIN := $(VENV)/bin
 PIP := PYTHONWARNINGS=ignore $(BIN)/pip install --quiet
 THREADS ?= 2
 PARITY_BACKENDS ?= jax tensorflow
-# What depends on the backend is tested on both; the rest once.
-KERAS_TESTS := tests/augment tests/engine tests/layers tests/losses tests/metrics tests/models tests/examples
+# What depends on the backend is tested on both; the rest once. The examples run on JAX: what they call is in the rooms.
+KERAS_TESTS := tests/augment tests/engine tests/layers tests/losses tests/metrics tests/models
 
 export TF_CPP_MIN_LOG_LEVEL := 2
 
@@ -55,6 +55,7 @@ parity: $(VENV)/.parity
 
 slow: $(VENV)/.parity
 	KERAS_BACKEND=jax $(BIN)/pytest -m slow tests
+	KERAS_BACKEND=tensorflow $(BIN)/pytest -m slow $(KERAS_TESTS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info demo

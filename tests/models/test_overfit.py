@@ -19,8 +19,8 @@ from desertseg.models import available_backbones, build_segmenter
 TARGET = 0.95
 SMALL = [
     ("deeplabv3plus", "resnet18", {"width": 32}),
-    ("segformer", "mit_b0", {}),
-    ("linear", "dinov2_vits14", {"width": 96, "depth": 4, "num_heads": 4}),
+    pytest.param("segformer", "mit_b0", {}, marks=pytest.mark.slow),
+    pytest.param("linear", "dinov2_vits14", {"width": 96, "depth": 4, "num_heads": 4}, marks=pytest.mark.slow),
 ]
 _RESNETS = [b for b in available_backbones() if b.startswith("resnet")]
 _DINOV2 = [b for b in available_backbones() if b.startswith("dinov2")]
