@@ -19,7 +19,8 @@ from desertseg.data.letterbox import Box
 from desertseg.data.photometric import draw_photometric
 from desertseg.labels import LabelMap
 
-_PROBABILITIES = (
+#: The fields that are probabilities.
+PROBABILITIES = (
     *("flip", "vertical_flip", "rare_crop", "color", "blur", "noise", "clahe"),
     *("shadow", "haze", "glare", "tint", "cutmix", "copy_paste"),
 )
@@ -46,7 +47,7 @@ class Augmentation:
         aspect: range of the stretch of width over height, drawn log-uniformly; the area stays.
         rare_crop: probability that the crop is centred on a pixel of a rare class, where the frame has one.
         brightness: range of a factor on the colours.
-        contrast: range of a factor on their distance from the picture's mean.
+        contrast: range of a factor on their distance from mid grey.
         saturation: range of a factor on their distance from gray.
         hue: largest turn of the hue to either side, in degrees.
         gamma: range of the exponent of the colours in [0, 1].
@@ -99,7 +100,7 @@ class Augmentation:
     rare_classes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in _PROBABILITIES:
+        for name in PROBABILITIES:
             self._check(name, 0 <= getattr(self, name) <= 1, "it is a probability, 0 to 1")
         for name, limit in _ANGLES.items():
             self._check(name, 0 <= getattr(self, name) <= limit, f"it is an angle in degrees, 0 to {limit:g}")

@@ -14,15 +14,12 @@ import numpy as np
 
 from desertseg.augment import augment
 from desertseg.data import Augmentation, ClassIndex, Frame, find_frames, index_classes, load_dataset, write_png
+from desertseg.data.augmentation import PROBABILITIES
 from desertseg.engine.recipe import Recipe
 from desertseg.errors import UserError
 from desertseg.labels import LabelMap, load_labels
 from desertseg.report.sheet import Column, Tile, draw_sheet
 
-_PROBABILITIES = (
-    *("flip", "vertical_flip", "rare_crop", "blur", "noise", "clahe"),
-    *("shadow", "haze", "glare", "tint", "cutmix", "copy_paste"),
-)
 # What shows an effect that the recipe leaves off.
 _SHOWN: dict[str, Any] = {
     "rotate": 10.0,
@@ -111,7 +108,7 @@ def list_effects(augmentation: Augmentation) -> list[tuple[str, Augmentation]]:
     for name in _ORDER:
         value = getattr(augmentation, name)
         used = value != getattr(_NONE, name)
-        if name in _PROBABILITIES:
+        if name in PROBABILITIES:
             title = f"{name} ({value:g})" if used else f"{name} (off)"
             changes: dict[str, Any] = {name: 1.0}
         else:
@@ -120,7 +117,7 @@ def list_effects(augmentation: Augmentation) -> list[tuple[str, Augmentation]]:
         if name == "rare_crop":  # which chooses a place only where the crop leaves one
             changes["scale"] = (max(1.5, augmentation.scale[1]),) * 2
         kept = {f.name: getattr(augmentation, f.name) for f in dataclasses.fields(augmentation) if "_" in f.name}
-        kept = {key: value for key, value in kept.items() if key not in (*_PROBABILITIES, "color")}
+        kept = {key: value for key, value in kept.items() if key not in PROBABILITIES}
         effects.append((title, dataclasses.replace(_NONE, **kept, **changes)))
     return effects
 

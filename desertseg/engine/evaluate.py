@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 from desertseg.data import Frame, find_frames, load_evaluation
 from desertseg.engine.checkpoint import fitting, load_segmenter, recipe_views
 from desertseg.engine.compiled import device_name
+from desertseg.engine.history import plain
 from desertseg.engine.inference import Inference
 from desertseg.errors import UserError
 from desertseg.files import replacing, write_text
@@ -179,7 +179,7 @@ def _write(evaluation: Evaluation, folder: Path, origin: dict[str, Any]) -> None
         **origin,
         "backend": keras.backend.backend(),
         "device": device_name(),
-        "images_per_second": None if math.isnan(evaluation.images_per_second) else evaluation.images_per_second,
+        "images_per_second": plain(evaluation.images_per_second),
     }
     rows = ["class,iou,dice,accuracy,pixels"]
     rows += [

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from desertseg.engine.keeper import Verdict
 from desertseg.memory import process_memory
 from desertseg.metrics import Scores
+
+if TYPE_CHECKING:
+    from desertseg.engine.keeper import Verdict
 
 #: The columns that measure the machine and not the training: two equal runs differ in them.
 TIMED = frozenset({"seconds", "images_per_second", "data_wait", "memory_mib", "device_memory_mib"})

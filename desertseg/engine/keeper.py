@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from desertseg.data import Frame, read_mask
+from desertseg.engine.history import plain
 from desertseg.errors import UserError, suggest
 from desertseg.files import replacing
 from desertseg.labels import IGNORE_INDEX, LabelMap
@@ -117,7 +118,6 @@ class Verdict:
         improved: better than every epoch before.
         stop: so many epochs without a better one that the training should end.
         write: the files that this epoch's model belongs in.
-        remove: the files that fell out of the best few.
     """
 
     epoch: int
@@ -126,7 +126,6 @@ class Verdict:
     improved: bool
     stop: bool
     write: tuple[Path, ...]
-    remove: tuple[Path, ...]
 
 
 class Keeper:
@@ -200,7 +199,6 @@ class Keeper:
         if math.isfinite(entry.value):
             ranked = sorted([*self.kept, entry], key=lambda k: self._rank(k.value), reverse=True)  # stable: older first
             self.kept = ranked[: self.count]
-        before = [k for k in self._before[1] if k not in self.kept]
         several, stays = self.count > 1, entry in self.kept
         return Verdict(
             epoch,
@@ -212,7 +210,6 @@ class Keeper:
                 *((self.folder / BEST,) if improved else ()),
                 *((self.folder / entry.file,) if several and stays else ()),
             ),
-            remove=tuple(self.folder / k.file for k in before) if several else (),
         )
 
     def keep(self, verdict: Verdict, save: Callable[[Path, str], None]) -> None:
@@ -269,8 +266,8 @@ class Keeper:
             "patience": self.patience,
             "waited": self.waited,
             "record": self._record,
-            "best": _plain(self.best),
-            "kept": [_plain(k) for k in self.kept],
+            "best": plain(asdict(self.best)) if self.best else None,
+            "kept": [plain(asdict(k)) for k in self.kept],
         }
 
     @classmethod
@@ -282,13 +279,6 @@ class Keeper:
         keeper.best = _kept(data["best"])
         keeper.kept = [k for k in map(_kept, data["kept"]) if k]
         return keeper
-
-
-def _plain(kept: Kept | None) -> dict[str, Any] | None:
-    """Return the fields of a kept model; what has no value is None."""
-    if kept is None:
-        return None
-    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in asdict(kept).items()}
 
 
 def _kept(data: Mapping[str, Any] | None) -> Kept | None:

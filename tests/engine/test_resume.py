@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 
 from desertseg.engine import load_segmenter
+from desertseg.engine.history import TIMED
 from desertseg.engine.state import State, StateStore
 
 JAX = os.environ.get("KERAS_BACKEND", "jax") == "jax"
@@ -197,9 +198,8 @@ def stopped(interrupted: tuple[Path, str], tmp_path: Path) -> Path:
 
 def history(run: Path) -> list[dict]:
     """The rows without what a clock or the machine's memory says."""
-    measured = {"seconds", "images_per_second", "data_wait", "memory_mib", "device_memory_mib"}
     rows = json.loads((run / "history.json").read_text())
-    return [{k: v for k, v in row.items() if k not in measured} for row in rows]
+    return [{k: v for k, v in row.items() if k not in TIMED} for row in rows]
 
 
 def last(run: Path) -> State:
