@@ -176,7 +176,7 @@ class AugmentRecipe(Section):
         aspect: width stretched against height.
         rare_crop: probability that the crop is centred on a pixel of a rare class.
         brightness: factor of all colours.
-        contrast: factor about the picture's mean.
+        contrast: factor about mid grey.
         saturation: factor; 0 would be grey.
         hue: largest turn to either side, in degrees.
         gamma: exponent of all colours.
