@@ -90,7 +90,7 @@ class RunFolder:
         self.labels = labels.to_dict()
         self.environment = _environment() | {"data": data}
         self._log: list[str] = []
-        self.begun = self._reopened = False
+        self.begun = self._reopened = self._cleared = False
 
     @classmethod
     def reopen(
@@ -140,7 +140,9 @@ class RunFolder:
                 remove_leftovers(self.path)
                 self._write_history()
             else:
-                self._clear()
+                if not self._cleared:  # once: by a second try this run may have written a model
+                    self._clear()
+                    self._cleared = True
                 write_text(self.path / "labels.toml", tomli_w.dumps(self.labels))
             if self.fingerprint is not None:
                 write_text(self.path / "data.json", json.dumps(self.fingerprint) + "\n")

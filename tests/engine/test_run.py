@@ -161,6 +161,23 @@ def test_a_full_disk_is_one_line_and_costs_nothing(tmp_path: Path, monkeypatch: 
     assert (tmp_path / "b" / "recipe.toml").is_file()
 
 
+def test_a_run_that_begins_at_its_second_try_keeps_what_it_wrote_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    run = start(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("desertseg.engine.run.write_text", full)
+        run.begin()
+    assert not run.begun
+    (tmp_path / "best.keras").write_text("of this run")
+    run.begin()
+    assert run.begun
+    assert (tmp_path / "best.keras").read_text() == "of this run"
+
+
 def test_a_folder_that_cannot_be_made_is_refused_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write anywhere
     with pytest.raises(UserError, match=f"{tmp_path} cannot be written to; choose another --out"):
