@@ -192,6 +192,7 @@ def test_a_run_goes_on_with_other_devices(tiny_desert: Path, recipe: Path, tmp_p
 import sys
 from desertseg.engine import evaluate, fit, load_recipe, resume
 from desertseg.engine.training import Training
+from desertseg.errors import Stopped
 data, recipe, out = sys.argv[1:]
 finish = Training._finish
 def stop(training, epoch):
@@ -202,7 +203,7 @@ fit(data, out + "/alone", load_recipe(recipe), progress=False)
 Training._finish = stop
 try:
     fit(data, out + "/moved", load_recipe(recipe), devices=4, progress=False)
-except Exception as error:
+except Stopped as error:
     assert error.exit_code == 143, error
 Training._finish = finish
 run = resume(out + "/moved", devices=1, progress=False)  # without a number: on four again

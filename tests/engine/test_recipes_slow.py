@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from desertseg.engine import fit, load_segmenter
+from desertseg.engine import evaluate, fit, load_segmenter, predict
 from desertseg.engine.recipe import Recipe, available_recipes, load_recipe
 from desertseg.labels import load_labels
 
@@ -55,6 +55,12 @@ def test_a_recipe_runs_end_to_end(name: str, desert: Path, tmp_path: Path, monke
     written = load_recipe(run.folder / "recipe.toml")
     for section in ("about", "data", "loss", "optimizer", "augment", "train", "inference"):
         assert getattr(written, section) == getattr(recipe, section)
+
+    evaluation = evaluate(run.best, desert, tta=True, progress=False)
+    assert evaluation.frames == FRAMES["val"]
+    assert 0 <= evaluation.scores.miou <= 1
+    predictions = predict(run.best, desert / "val" / "Color_Images", tmp_path / "predictions", progress=False)
+    assert (len(predictions.masks), predictions.failures) == (FRAMES["val"], ())
 
     segmenter = load_segmenter(run.best)
     assert segmenter.labels == load_labels(recipe.data.labels)
