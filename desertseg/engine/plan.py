@@ -19,7 +19,7 @@ from desertseg.engine.losses import build_loss, needs_counts
 from desertseg.engine.network import resolve_model
 from desertseg.engine.recipe import Recipe
 from desertseg.engine.schedules import learning_rates
-from desertseg.errors import UserError
+from desertseg.errors import UserError, suggest
 from desertseg.labels import LabelMap, load_labels
 
 
@@ -105,6 +105,10 @@ def make_plan(data: str | Path, recipe: Recipe, *, resolved: bool = False) -> Pl
     counts = np.ones((1, labels.num_classes), np.int64) if needs_counts(recipe.loss) else None
     build_loss(recipe.loss, labels.num_classes, counts)  # refused here rather than after the masks were counted
     check_monitor(recipe.train.monitor, labels.names)
+    for name in recipe.augment.rare_classes:
+        if name not in labels.names:
+            known = f"label map '{labels.name}' has {', '.join(labels.names)}"
+            raise UserError(f"augment.rare_classes names '{name}'{suggest(name, labels.names)}; {known}")
     train, val = find_frames(data, "train"), find_frames(data, "val")
     check_validation(val, labels, recipe.train.monitor)
     images = recipe.train.batch_size * recipe.train.accumulate

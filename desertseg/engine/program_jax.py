@@ -32,8 +32,8 @@ class JaxStep:
         self, program: Program, variables: dict[str, list[keras.Variable]], deterministic: bool, devices: Devices
     ) -> None:
         self._program, self._variables, self._devices = program, variables, devices
-        options, lie = compiler_options(deterministic), devices.replicated
-        self._step = jax.jit(self._trace, donate_argnums=0, compiler_options=options, out_shardings=lie)
+        options = compiler_options(deterministic)
+        self._step = jax.jit(self._trace, donate_argnums=0, compiler_options=options, out_shardings=devices.replicated)
         self._copy = jax.jit(lambda values: jax.tree.map(jnp.copy, values))
         self._values: Values = {}
         self.adopt()
