@@ -55,7 +55,7 @@ def test_the_options_of_a_checkpoint_come_with_it_to_a_network_that_is_asked_for
     path = tiny_run.parent / "dense.keras"
     build_segmenter("deeplabv3", "resnet18", output_stride=8, width=8, atrous_rates=(1, 2, 3)).save(path)
     model = resolve_model(ModelRecipe(name="deeplabv3", backbone="resnet18", weights=str(path)))
-    assert (model.output_stride, model.options["atrous_rates"]) == (8, (1, 2, 3))
+    assert (model.output_stride, model.options["atrous_rates"]) == (8, [1, 2, 3])  # as TOML has it
 
 
 def test_the_options_of_a_checkpoint_reach_the_network_that_they_are_of(tiny_run: Path) -> None:
