@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 PIP := PYTHONWARNINGS=ignore $(BIN)/pip install --quiet
 THREADS ?= 2
 PARITY_BACKENDS ?= jax tensorflow
+PARITY_TESTS ?= tests/parity
 # What depends on the backend is tested on both; the rest once. The examples run on JAX: what they call is in the rooms.
 KERAS_TESTS := tests/augment tests/engine tests/layers tests/losses tests/metrics tests/models
 
@@ -50,7 +51,7 @@ test: $(VENV)/.test
 
 parity: $(VENV)/.parity
 	for backend in $(PARITY_BACKENDS); do \
-		KERAS_BACKEND=$$backend $(BIN)/pytest -n $(THREADS) -m "parity and not slow" tests/parity || exit 1; \
+		KERAS_BACKEND=$$backend $(BIN)/pytest -n $(THREADS) -m "parity and not slow" $(PARITY_TESTS) || exit 1; \
 	done
 
 slow: $(VENV)/.parity
