@@ -37,7 +37,8 @@ class Program:
     happened.
 
     While steps run on JAX the state lives in arrays of its own, which each step gives away; `publish` writes it back
-    into the model's variables, and must come before anything else looks at the model.
+    into the model's variables, and must come before anything else looks at the model. Look is all that others may do
+    then: Keras' own `predict` and `fit` give the model's arrays away as a step does.
 
     Args:
         segmenter: the model; which of its variables are trained is decided by now.

@@ -60,8 +60,8 @@ def cut(array: np.ndarray) -> np.ndarray:
 def test_a_step_trains_on_the_augmented_pixels(batch) -> None:
     segmenter = build()
     inputs, labels = batch
-    program = Program(segmenter, FocalDice(), sgd(segmenter), SIZE)
     logits = segmenter.predict(cut(inputs["image"]), verbose=0)
+    program = Program(segmenter, FocalDice(), sgd(segmenter), SIZE)
     loss = float(program.step(batch, 0.0, 1))
     assert loss == pytest.approx(float(FocalDice()(cut(labels), logits)), rel=1e-5)  # float32 sums in another order
     scores, mean = program.measured(1)
