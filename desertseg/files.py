@@ -8,6 +8,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from desertseg.errors import UserError
@@ -79,3 +80,8 @@ def cache_folder() -> Path:
     with contextlib.suppress(RuntimeError):  # a container's user may have no home
         return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "desertseg"
     return Path(tempfile.gettempdir()) / "desertseg"
+
+
+def list_shipped(folder: Traversable, suffix: str) -> list[str]:
+    """Return the names, without `suffix`, of the files of a kind that the package ships in a folder, sorted."""
+    return sorted(f.name.removesuffix(suffix) for f in folder.iterdir() if f.name.endswith(suffix))

@@ -18,6 +18,7 @@ import numpy as np
 
 from desertseg.damage import recognise_damage
 from desertseg.errors import UserError
+from desertseg.files import list_shipped
 
 IGNORE_INDEX = 255
 _UNKNOWN = 254  # marks an undefined id inside the look-up table; so at most 254 classes
@@ -271,8 +272,7 @@ def _color_index(labels: LabelMap) -> np.ndarray:
 
 def available_labels() -> list[str]:
     """Return the names of the shipped label maps, sorted."""
-    folder = resources.files("desertseg") / "labelsets"
-    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+    return list_shipped(resources.files("desertseg") / "labelsets", ".toml")
 
 
 def load_labels(labels: str | Path | LabelMap) -> LabelMap:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -61,9 +60,9 @@ class Plan:
         """Whether the classes of the training frames have to be counted."""
         return needs_counts(self.recipe.loss) or self.augmentation.needs_index or self.recipe.data.balance > 0
 
-    def index(self, progress: Callable[[int], None] | None = None) -> ClassIndex | None:
+    def index(self) -> ClassIndex | None:
         """Return which classes are in which training frame, from the cache or by reading every mask once."""
-        return index_classes(self.train, self.labels, progress=progress) if self.needs_index else None
+        return index_classes(self.train, self.labels) if self.needs_index else None
 
     def loss(self, index: ClassIndex | None) -> keras.losses.Loss:
         return build_loss(self.recipe.loss, self.labels.num_classes, None if index is None else index.counts)

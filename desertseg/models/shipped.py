@@ -6,10 +6,12 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from desertseg.files import list_shipped
+
 
 def available_checkpoints() -> list[str]:
     """Return the names of the shipped models, such as "desert-small", sorted."""
-    return sorted(f.name.removesuffix(".keras") for f in _folder().iterdir() if f.name.endswith(".keras"))
+    return list_shipped(_folder(), ".keras")
 
 
 def find_checkpoint(model: str | Path) -> Path:

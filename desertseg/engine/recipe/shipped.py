@@ -10,11 +10,12 @@ from pathlib import Path
 from desertseg.engine.recipe.errors import RecipeError
 from desertseg.engine.recipe.recipe import Recipe
 from desertseg.errors import suggest
+from desertseg.files import list_shipped
 
 
 def available_recipes() -> list[str]:
     """Return the names of the shipped recipes, sorted."""
-    return sorted(f.name.removesuffix(".toml") for f in _folder().iterdir() if f.name.endswith(".toml"))
+    return list_shipped(_folder(), ".toml")
 
 
 def recipe_text(recipe: str | Path) -> str:
