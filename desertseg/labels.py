@@ -9,34 +9,23 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from desertseg.colors import index_colors, pack_colors
 from desertseg.damage import recognise_damage
-from desertseg.errors import UserError
 from desertseg.files import list_shipped
+from desertseg.label_class import LabelClass, LabelError
 
 IGNORE_INDEX = 255
 _UNKNOWN = 254  # marks an undefined id inside the look-up table; so at most 254 classes
 _ID_LIMIT = 1 << 16
+UNKNOWN_COST = 255
 _CHUNK = 1 << 16  # NumPy widens indices to 8 bytes; by chunks that stays in the processor's cache
-
-
-class LabelError(UserError):
-    """A mask or a label map that breaks the rules of this module."""
-
-
-@dataclass(frozen=True)
-class LabelClass:
-    """One class: its name, the raw ids that mean it (the first one is written back) and its display colour (RGB)."""
-
-    name: str
-    ids: tuple[int, ...]
-    color: tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -51,7 +40,7 @@ class LabelMap:
         description: one line for people.
 
     Raises:
-        LabelError: an id, name or colour is out of range or stands twice.
+        LabelError: an id, name, colour or cost is out of range or stands twice.
     """
 
     name: str
@@ -66,12 +55,7 @@ class LabelMap:
         self._refuse_repeats("class name", [c.name for c in self.classes])
         self._refuse_repeats("raw id", [*(i for c in self.classes for i in c.ids), *self.ignore])
         for c in self.classes:
-            if not c.ids:
-                raise LabelError(f"label map '{self.name}': class '{c.name}' has no raw id; give it `ids = [..]`")
-            if len(c.color) != 3 or not all(type(v) is int and 0 <= v <= 255 for v in c.color):
-                raise LabelError(
-                    f"label map '{self.name}': colour {c.color} of '{c.name}' is not three values in 0..255"
-                )
+            c.check(f"label map '{self.name}'")
         for raw in (*(i for c in self.classes for i in c.ids), *self.ignore, self.void):
             if type(raw) is not int or not 0 <= raw < _ID_LIMIT:
                 raise LabelError(f"label map '{self.name}': raw id {raw!r} is not a whole number in 0..{_ID_LIMIT - 1}")
@@ -102,6 +86,21 @@ class LabelMap:
         colors = np.array([c.color for c in self.classes], np.uint8)
         colors.setflags(write=False)
         return colors
+
+    @property
+    def costs(self) -> tuple[int | None, ...]:
+        """The traversability cost of each class, 0..100, None where unknown."""
+        return tuple(c.cost for c in self.classes)
+
+    @property
+    def obstacles(self) -> tuple[int, ...]:
+        """The indices of the classes that stop a vehicle: a cost of 80 or more."""
+        return tuple(i for i, c in enumerate(self.classes) if c.is_obstacle)
+
+    @property
+    def drivable(self) -> tuple[int, ...]:
+        """The indices of the classes that a vehicle can drive on: a cost of 40 or less."""
+        return tuple(i for i, c in enumerate(self.classes) if c.is_drivable)
 
     @cached_property
     def _encode_table(self) -> np.ndarray:
@@ -167,8 +166,10 @@ class LabelMap:
         rgb = np.asarray(rgb)
         if rgb.dtype != np.uint8 or rgb.shape[-1:] != (3,):
             raise LabelError(f"{source} is {rgb.dtype} of shape {rgb.shape}; a colour-coded mask is uint8 (H, W, 3)")
-        packed = _pack(rgb)
-        labels = _color_index(self).take(packed)
+        self._refuse_repeats("colour", [c.color for c in self.classes])
+        packed = pack_colors(rgb)
+        black = IGNORE_INDEX if self.void in self.ignore else _UNKNOWN
+        labels = index_colors(tuple(c.color for c in self.classes), black, _UNKNOWN).take(packed)
         unknown = labels == _UNKNOWN
         if unknown.any():
             key = int(packed[unknown][0])
@@ -195,6 +196,18 @@ class LabelMap:
             LabelError: an index that is neither a class nor 255.
         """
         return self._color_table[self._checked(labels)]
+
+    def cost_map(self, labels: np.ndarray) -> np.ndarray:
+        """Return the traversability cost of labels: uint8, same shape, 0..100, 255 where it is unknown or ignored.
+
+        Raises:
+            LabelError: an index that is neither a class nor 255, or a map whose classes have no costs.
+        """
+        if all(cost is None for cost in self.costs):
+            raise LabelError(f"label map '{self.name}' has no costs; give its classes `cost = 0..100` in its TOML file")
+        table = np.full(256, UNKNOWN_COST, np.uint8)
+        table[: self.num_classes] = [UNKNOWN_COST if cost is None else cost for cost in self.costs]
+        return table[self._checked(labels)]
 
     def _checked(self, labels: np.ndarray) -> np.ndarray:
         labels = np.asarray(labels)
@@ -226,7 +239,7 @@ class LabelMap:
             "description": self.description,
             "ignore": list(self.ignore),
             "void": self.void,
-            "classes": [{"name": c.name, "ids": list(c.ids), "color": list(c.color)} for c in self.classes],
+            "classes": [c.to_dict() for c in self.classes],
         }
 
     @classmethod
@@ -242,7 +255,9 @@ class LabelMap:
                 f"{source}: unknown key {sorted(unknown)[0]!r}; keys are name, description, ignore, void, classes"
             )
         try:
-            classes = tuple(LabelClass(str(c["name"]), tuple(c["ids"]), tuple(c["color"])) for c in data["classes"])
+            classes = tuple(
+                LabelClass(str(c["name"]), tuple(c["ids"]), tuple(c["color"]), c.get("cost")) for c in data["classes"]
+            )
             ignore, void = tuple(data.get("ignore", ())), data.get("void", 0)
             return cls(str(data["name"]), classes, ignore, void, str(data.get("description", "")))
         except KeyError as error:
@@ -251,23 +266,6 @@ class LabelMap:
             ) from error
         except (TypeError, AttributeError) as error:
             raise LabelError(f"{source}: {error}; see the shipped label maps for the layout") from error
-
-
-def _pack(rgb: np.ndarray) -> np.ndarray:
-    """Return RGB as one int32 a pixel."""
-    rgb = rgb.astype(np.int32)
-    return rgb[..., 0] << 16 | rgb[..., 1] << 8 | rgb[..., 2]
-
-
-@lru_cache(maxsize=2)
-def _color_index(labels: LabelMap) -> np.ndarray:
-    """Return the label of each of the 2^24 colours; 16 MB, so it is made only where colours are read."""
-    labels._refuse_repeats("colour", [c.color for c in labels.classes])
-    table = np.full(1 << 24, _UNKNOWN, np.uint8)
-    if labels.void in labels.ignore:
-        table[0] = IGNORE_INDEX
-    table[_pack(labels.colors)] = np.arange(labels.num_classes)
-    return table
 
 
 def available_labels() -> list[str]:

@@ -228,3 +228,24 @@ def test_missing_names_and_files_list_what_is_shipped(tmp_path: Path) -> None:
     for missing in ("nosuch", tmp_path / "nosuch.toml"):
         with pytest.raises(LabelError, match="shipped are falcon, "):
             load_labels(missing)
+
+
+def test_costs_say_where_a_vehicle_can_go() -> None:
+    """Falcon's costs, and what each kind of class means for a robot."""
+    falcon = load_labels("falcon")
+    names = np.array(falcon.names)
+    assert set(names[list(falcon.obstacles)]) == {"Trees", "Lush Bushes", "Logs", "Rocks"}
+    assert set(names[list(falcon.drivable)]) == {"Dry Grass", "Flowers", "Landscape"}
+    labels = np.array([[names.tolist().index("Rocks"), names.tolist().index("Sky"), IGNORE_INDEX]], np.uint8)
+    np.testing.assert_array_equal(falcon.cost_map(labels), [[100, 255, 255]])
+    assert LabelMap.from_dict(falcon.to_dict()) == falcon
+
+
+def test_a_map_without_costs_draws_no_cost_map() -> None:
+    plain = LabelMap("plain", (LabelClass("a", (1,), (0, 0, 0)),))
+    assert plain.obstacles == plain.drivable == ()
+    assert "cost" not in plain.to_dict()["classes"][0]
+    with pytest.raises(LabelError, match="'plain' has no costs; give its classes"):
+        plain.cost_map(np.zeros((2, 2), np.uint8))
+    with pytest.raises(LabelError, match="cost 101 of 'a' is not a whole number in 0..100"):
+        LabelMap("plain", (LabelClass("a", (1,), (0, 0, 0), cost=101),))
