@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from desertseg.data import Box
 from desertseg.engine.compiled import compile_function
+from desertseg.errors import UserError, suggest
+from desertseg.labels import LabelMap
 from desertseg.metrics import count_confusion
 from desertseg.models import Segmenter
 
 _SMALLEST = 1e-30  # keeps the logarithm of a probability finite
+_SUPPRESSED = -1e9  # added to a logit: its probability is 0, and nothing becomes infinite
+ANSWERS = ("labels", "confidence", "entropy", "probabilities", "alternatives", "sample")
+
+
+def suppression_bias(labels: LabelMap, names: Sequence[str]) -> np.ndarray:
+    """Return float32 (C,): what is to be added to the logits so that the named classes are never predicted.
+
+    Raises:
+        UserError: a name that is no class, or no class is left.
+    """
+    bias = np.zeros(labels.num_classes, np.float32)
+    for name in names:
+        if name not in labels.names:
+            raise UserError(
+                f"there is no class '{name}' to suppress{suggest(name, labels.names)}; "
+                f"the model has {', '.join(labels.names)}"
+            )
+        bias[labels.names.index(name)] = _SUPPRESSED
+    if bias.all():
+        raise UserError("every class is suppressed; leave at least one")
+    return bias
 
 
 @dataclass(frozen=True)
@@ -63,6 +88,7 @@ class Inference:
         self.views = views or Views()
         self._label_program = lru_cache(maxsize=32)(self._build_labels)
         self._count_program = lru_cache(maxsize=32)(self._build_counts)
+        self._answer_program = lru_cache(maxsize=32)(self._build_answer)
 
     def labels(self, images: Any, box: Box, native_size: tuple[int, int]) -> Any:
         """Return a device array, uint8 (B, Hn, Wn): the class of every native pixel.
@@ -83,6 +109,47 @@ class Inference:
             box: where in (h, w) the frames lie.
         """
         return self._count_program(box, tuple(labels.shape[1:]))(images, labels)
+
+    def answer(
+        self,
+        images: Any,
+        box: Box,
+        native_size: tuple[int, int],
+        want: Sequence[str] = ("labels",),
+        *,
+        bias: np.ndarray | None = None,
+        alternatives: np.ndarray | None = None,
+        stride: int = 1,
+    ) -> dict[str, Any]:
+        """Return device arrays for every native pixel, by name; one program computes all that is wanted.
+
+        - "labels" uint8 (B, Hn, Wn): the class
+        - "confidence" float32 (B, Hn, Wn): the largest probability; NaN where the network gave NaN
+        - "entropy" float32 (B, Hn, Wn): of the probabilities, divided by that of C equal ones, so in [0, 1]
+        - "probabilities" float16 (B, Hn, Wn, C)
+        - "alternatives" uint8 (K, B, Hn, Wn): the class under each of K other biases
+        - "sample" float32 (B, ceil(Hn / stride), ceil(Wn / stride), C): the logits of every `stride`-th row and column
+
+        Args:
+            images: uint8 (B, h, w, 3), letterboxed.
+            box: where in (h, w) the frames lie.
+            native_size: (Hn, Wn) of the frames.
+            want: the names.
+            bias: float32 (C,) that is added to the logits before all else, as `suppression_bias` gives it.
+            alternatives: float32 (K, C), each added to the logits in place of `bias`.
+            stride: of the sample.
+
+        Raises:
+            ValueError: a name that is no answer, or alternatives are wanted and not given.
+        """
+        unknown = set(want) - set(ANSWERS)
+        if unknown or ("alternatives" in want) != (alternatives is not None):
+            raise ValueError(f"want={tuple(want)} is not a choice of {ANSWERS} with what they need")
+        classes = self.segmenter.labels.num_classes
+        added = np.zeros(classes, np.float32) if bias is None else np.asarray(bias, np.float32)
+        others = np.zeros((0, classes), np.float32) if alternatives is None else np.asarray(alternatives, np.float32)
+        program = self._answer_program(box, tuple(native_size), tuple(sorted(set(want))), len(others), stride)
+        return program(images, added, others)
 
     def _native_logits(self, images: Any, box: Box, native_size: tuple[int, int]) -> Any:
         """Return logits, or the logarithm of averaged probabilities, which a softmax leaves as they are."""
@@ -109,9 +176,21 @@ class Inference:
 
     def _build_labels(self, box: Box, native_size: tuple[int, int]) -> Callable[..., Any]:
         def labels(images: Any) -> Any:
-            return ops.cast(ops.argmax(self._native_logits(images, box, native_size), axis=-1), "uint8")
+            return _choose(self._native_logits(images, box, native_size))
 
         return compile_function(self.segmenter, labels, deterministic=self._deterministic)
+
+    def _build_answer(
+        self, box: Box, native_size: tuple[int, int], want: tuple[str, ...], others: int, stride: int
+    ) -> Callable[..., dict[str, Any]]:
+        def answer(images: Any, bias: Any, alternatives: Any) -> dict[str, Any]:
+            plain = self._native_logits(images, box, native_size)
+            found = _describe(plain + bias, want, stride)
+            if "alternatives" in want:
+                found["alternatives"] = ops.stack([_choose(plain + alternatives[k]) for k in range(others)])
+            return found
+
+        return compile_function(self.segmenter, answer, deterministic=self._deterministic)
 
     def _build_counts(self, box: Box, native_size: tuple[int, int]) -> Callable[..., Any]:
         def counts(images: Any, labels: Any) -> tuple[Any, Any]:
@@ -121,6 +200,29 @@ class Inference:
             return count_confusion(ops.cast(labels, "int32"), predictions, self.segmenter.labels.num_classes, 255), loss
 
         return compile_function(self.segmenter, counts, deterministic=self._deterministic)
+
+
+def _choose(logits: Any) -> Any:
+    return ops.cast(ops.argmax(logits, axis=-1), "uint8")
+
+
+def _describe(logits: Any, want: Sequence[str], stride: int) -> dict[str, Any]:
+    """Return what `Inference.answer` lists, but for the alternatives, from logits (B, H, W, C)."""
+    found: dict[str, Any] = {}
+    if "labels" in want:
+        found["labels"] = _choose(logits)
+    if "sample" in want:
+        found["sample"] = logits[:, ::stride, ::stride]
+    shifted = logits - ops.max(logits, axis=-1, keepdims=True)
+    total = ops.sum(ops.exp(shifted), axis=-1)
+    if "confidence" in want:
+        found["confidence"] = 1 / total
+    if "entropy" in want:
+        mean = ops.sum(ops.exp(shifted) * shifted, axis=-1) / total
+        found["entropy"] = (ops.log(total) - mean) / math.log(max(2, logits.shape[-1]))
+    if "probabilities" in want:
+        found["probabilities"] = ops.cast(ops.exp(shifted) / total[..., None], "float16")
+    return found
 
 
 def _resize(x: Any, size: tuple[int, int]) -> Any:

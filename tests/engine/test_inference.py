@@ -3,9 +3,12 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from scipy.special import softmax
+from scipy.stats import entropy
 
 from desertseg.data import fit_box
-from desertseg.engine.inference import Inference, Views
+from desertseg.engine.inference import ANSWERS, Inference, Views, suppression_bias
+from desertseg.errors import UserError
 from desertseg.labels import load_labels
 from desertseg.losses import CrossEntropy
 from desertseg.metrics import count_confusion_numpy
@@ -80,3 +83,54 @@ def test_views_are_averaged_as_probabilities(segmenter: Segmenter) -> None:
     np.testing.assert_array_equal(labels[clear], total.argmax(-1)[clear])
     assert clear.mean() > 0.99
     assert Views((1.0, 2.0), flip=True).count == 4
+
+
+def test_every_answer_is_that_of_one_softmax(segmenter: Segmenter) -> None:
+    """All that `answer` gives, against SciPy on the logits in float64; twice the training size and a bias."""
+    random = np.random.default_rng(2)
+    images = random.integers(0, 256, (2, 24, 40, 3), np.uint8)
+    box, native = fit_box((48, 80), (24, 40)), (48, 80)
+    bias = random.normal(size=10).astype(np.float32)
+    others = random.normal(size=(3, 10)).astype(np.float32)
+    found = Inference(segmenter).answer(images, box, native, ANSWERS, bias=bias, alternatives=others, stride=5)
+    found = {name: np.asarray(value) for name, value in found.items()}
+    plain = interpolate(segmenter.predict(images, verbose=0).astype(np.float64), native)
+    logits = plain + bias
+    expected = softmax(logits, -1)
+    np.testing.assert_allclose(found["confidence"], expected.max(-1), atol=1e-5)
+    np.testing.assert_allclose(found["entropy"], entropy(expected, axis=-1) / np.log(10), atol=1e-5)
+    np.testing.assert_allclose(found["probabilities"], expected, atol=1e-3)  # float16 has 11 bits
+    np.testing.assert_allclose(found["sample"], logits[:, ::5, ::5], atol=1e-4)
+    for labels, values in (
+        (found["labels"], logits),
+        *zip(found["alternatives"], plain + others[:, None, None, None], strict=True),
+    ):
+        best = np.sort(values, -1)
+        clear = best[..., -1] - best[..., -2] > 1e-4
+        np.testing.assert_array_equal(labels[clear], values.argmax(-1)[clear])
+        assert clear.mean() > 0.99
+    assert found["labels"].dtype == found["alternatives"].dtype == np.uint8
+    assert found["probabilities"].dtype == np.float16
+
+
+def test_a_suppressed_class_is_never_predicted(segmenter: Segmenter) -> None:
+    images = np.random.default_rng(3).integers(0, 256, (1, 24, 40, 3), np.uint8)
+    box, inference = fit_box((24, 40), (24, 40)), Inference(segmenter)
+    seen = np.unique(np.asarray(inference.labels(images, box, (24, 40))))
+    gone = [segmenter.labels.names[i] for i in seen[:2]]
+    bias = suppression_bias(segmenter.labels, gone)
+    found = inference.answer(images, box, (24, 40), ("labels", "probabilities", "entropy"), bias=bias)
+    assert not set(seen[:2]) & set(np.unique(found["labels"]))
+    assert not np.asarray(found["probabilities"])[..., seen[:2]].any()
+    assert np.isfinite(np.asarray(found["entropy"])).all()
+    with pytest.raises(UserError, match=r"no class 'Log' to suppress \(did you mean 'Logs'\?\)"):
+        suppression_bias(segmenter.labels, ["Log"])
+    with pytest.raises(UserError, match="leave at least one"):
+        suppression_bias(segmenter.labels, segmenter.labels.names)
+
+
+def test_wrong_wishes_are_refused(segmenter: Segmenter) -> None:
+    images = np.zeros((1, 24, 40, 3), np.uint8)
+    for want in (("label",), ("alternatives",)):
+        with pytest.raises(ValueError, match="is not a choice of"):
+            Inference(segmenter).answer(images, fit_box((24, 40), (24, 40)), (24, 40), want)
