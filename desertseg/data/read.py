@@ -55,20 +55,42 @@ def read_mask(path: str | Path, labels: LabelMap) -> np.ndarray:
         DataError: no such file, or one that is empty, cut off, damaged or not a mask.
         LabelError: an id or a colour that `labels` does not know.
     """
-    data, source = _read_bytes(path, "mask"), f"mask {path}"
+    source = f"mask {path}"
+    pixels, palette = _read_samples(path, source)
+    return (
+        _encode_pixels(pixels, labels, source) if palette is None else _encode_palette(pixels, palette, labels, source)
+    )
+
+
+def read_samples(path: str | Path) -> np.ndarray:
+    """Return the numbers that a mask file stores: (H, W) uint8 or uint16, of an indexed PNG the indices.
+
+    Raises:
+        DataError: as `read_mask`, or the file holds colours.
+    """
+    source = f"mask {path}"
+    pixels, _ = _read_samples(path, source)
+    samples = _as_gray(pixels)
+    if samples is None:
+        raise DataError(f"{source} holds colours; expected one number a pixel")
+    return samples
+
+
+def _read_samples(path: str | Path, source: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return a mask's samples, (H, W) or BGR (H, W, 3 or 4), and the palette uint8 (n, 3) that they index or None."""
+    data = _read_bytes(path, "mask")
     if data.startswith(b"\xff\xd8"):
         raise DataError(f"{source} is a JPEG, whose compression changes raw ids; give the original PNG")
-    if data.startswith(png.SIGNATURE):
-        _refuse_damaged_png(data, source)
-        header = png.read_header(data)
-        if header.is_palette:
-            return _encode_palette(data, labels, source)
-        pixels = _decode(data, path, "mask", cv2.IMREAD_UNCHANGED)
-        if header.depth < 8:  # libpng has spread the samples over 0..255
-            pixels //= 255 // (2**header.depth - 1)
-    else:
-        pixels = _decode(data, path, "mask", cv2.IMREAD_UNCHANGED)
-    return _encode_pixels(pixels, labels, source)
+    if not data.startswith(png.SIGNATURE):
+        return _decode(data, path, "mask", cv2.IMREAD_UNCHANGED), None
+    _refuse_damaged_png(data, source)
+    header = png.read_header(data)
+    if header.is_palette:
+        return _decode_palette(data, source)
+    pixels = _decode(data, path, "mask", cv2.IMREAD_UNCHANGED)
+    if header.depth < 8:  # libpng has spread the samples over 0..255
+        pixels //= 255 // (2**header.depth - 1)
+    return pixels, None
 
 
 def read_pair(image: str | Path, mask: str | Path, labels: LabelMap) -> tuple[np.ndarray, np.ndarray]:
@@ -162,26 +184,34 @@ def _explain_undecodable(data: bytes, source: str) -> DataError:
     return DataError(f"{source} is not an image that can be read (it begins with {begins!r}); give PNG or JPEG")
 
 
-def _encode_pixels(pixels: np.ndarray, labels: LabelMap, source: str) -> np.ndarray:
+def _as_gray(pixels: np.ndarray) -> np.ndarray | None:
+    """Return the one channel of samples, also where three are equal; None of colours."""
     if pixels.ndim == 2:
-        return labels.encode(pixels, source)
+        return pixels
     blue, green, red = (pixels[..., i] for i in range(3))
-    if np.array_equal(blue, green) and np.array_equal(green, red):
-        return labels.encode(np.ascontiguousarray(red), source)
+    return np.ascontiguousarray(red) if np.array_equal(blue, green) and np.array_equal(green, red) else None
+
+
+def _encode_pixels(pixels: np.ndarray, labels: LabelMap, source: str) -> np.ndarray:
+    gray = _as_gray(pixels)
+    if gray is not None:
+        return labels.encode(gray, source)
     if pixels.dtype != np.uint8:
         raise DataError(f"{source} is a colour image of {pixels.dtype}; give raw ids in one channel, or 8-bit colours")
     return labels.encode_colors(pixels[..., 2::-1], source)
 
 
-def _encode_palette(data: bytes, labels: LabelMap, source: str) -> np.ndarray:
+def _decode_palette(data: bytes, source: str) -> tuple[np.ndarray, np.ndarray]:
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(data)) as image:
-            indices = np.asarray(image)
-            palette = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+            return np.asarray(image), np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
     except Exception as error:
         raise _explain_undecodable(data, source) from error
+
+
+def _encode_palette(indices: np.ndarray, palette: np.ndarray, labels: LabelMap, source: str) -> np.ndarray:
     used = np.unique(indices)
     if labels.knows(used):
         return labels.encode(indices, source)

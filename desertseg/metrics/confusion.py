@@ -11,6 +11,10 @@ import numpy as np
 
 from desertseg.errors import UserError
 from desertseg.labels import IGNORE_INDEX
+from desertseg.metrics.tally import Tally
+
+_MEANS = ("miou", "miou_all", "pixel_accuracy", "mean_accuracy", "mean_precision", "dice", "frequency_weighted_iou")
+_PER_CLASS = ("iou", "precision", "recall", "accuracy", "dice")
 
 
 class MetricError(UserError):
@@ -53,6 +57,8 @@ class Scores:
     Args:
         confusion: integers (C, C), rows truth, columns prediction.
         names: C class names; None for "0" ... "C-1".
+        unanswered: integers (C,): pixels of each class that were given no class at all; each is a miss of its class and
+            a false alarm of none. None where every pixel was answered.
 
     Raises:
         MetricError: a matrix that is not square, not of integers or holds a negative count, or not one name a class.
@@ -60,6 +66,7 @@ class Scores:
 
     confusion: np.ndarray
     names: Sequence[str] | None = None
+    unanswered: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         matrix = np.asarray(self.confusion)
@@ -69,9 +76,15 @@ class Scores:
         names = tuple(str(n) for n in (range(len(matrix)) if self.names is None else self.names))
         if len(names) != len(matrix):
             raise MetricError(f"{len(names)} names for {len(matrix)} classes; give one name a class")
-        matrix = matrix.astype(np.int64)
-        matrix.setflags(write=False)
-        object.__setattr__(self, "confusion", matrix)
+        unanswered = np.zeros(len(matrix), np.int64) if self.unanswered is None else np.asarray(self.unanswered)
+        if unanswered.shape != (len(matrix),) or unanswered.dtype.kind not in "ui" or (unanswered < 0).any():
+            raise MetricError(
+                f"unanswered pixels are (C,) counts, one a class; these are {unanswered.dtype} {unanswered.shape}"
+            )
+        for name, counts in (("confusion", matrix), ("unanswered", unanswered)):
+            counts = counts.astype(np.int64)
+            counts.setflags(write=False)
+            object.__setattr__(self, name, counts)
         object.__setattr__(self, "names", names)
 
     @property
@@ -79,70 +92,89 @@ class Scores:
         return len(self.confusion)
 
     @cached_property
+    def tally(self) -> Tally:
+        """The counts that every score follows from."""
+        return Tally.of(self.confusion, self.unanswered)
+
+    @property
     def hits(self) -> np.ndarray:
         """int64 (C,): pixels of each class that were predicted as it."""
-        return np.diag(self.confusion)
+        return self.tally.hits
 
-    @cached_property
+    @property
     def pixels(self) -> np.ndarray:
         """int64 (C,): pixels of each class in the truth."""
-        return self.confusion.sum(axis=1)
+        return self.tally.pixels
 
-    @cached_property
+    @property
     def predicted(self) -> np.ndarray:
         """int64 (C,): pixels predicted as each class."""
-        return self.confusion.sum(axis=0)
+        return self.tally.predicted
 
     @property
     def present(self) -> np.ndarray:
         """bool (C,): the classes that the truth has."""
-        return self.pixels > 0
+        return self.tally.present
 
     @cached_property
     def per_class_iou(self) -> np.ndarray:
         """float64 (C,): hits / (truth + predicted - hits); NaN where a class is in neither truth nor prediction."""
-        return _ratio(self.hits, self.pixels + self.predicted - self.hits)
+        return self.tally.iou
 
     @property
     def miou(self) -> float:
         """Mean IoU over the classes present in the truth."""
-        return _mean(self.per_class_iou[self.present])
+        return float(self.tally.mean("iou"))
 
     @property
     def miou_all(self) -> float:
         """Mean IoU over all C classes; one that is in neither truth nor prediction counts 0. NaN without any pixel."""
-        return _mean(np.nan_to_num(self.per_class_iou)) if self.present.any() else float("nan")
+        return float(self.tally.mean_of_all("iou"))
 
     @property
     def pixel_accuracy(self) -> float:
         """The share of pixels predicted rightly."""
-        return float(_ratio(self.hits.sum(), self.confusion.sum()))
+        return float(self.tally.pixel_accuracy)
 
     @cached_property
     def per_class_accuracy(self) -> np.ndarray:
         """float64 (C,): hits / truth (recall); NaN where the truth lacks the class."""
-        return _ratio(self.hits, self.pixels)
+        return self.tally.recall
+
+    @property
+    def per_class_recall(self) -> np.ndarray:
+        """float64 (C,): what `per_class_accuracy` is, by its other name."""
+        return self.per_class_accuracy
 
     @property
     def mean_accuracy(self) -> float:
         """Mean of the per-class accuracy over the classes present in the truth."""
-        return _mean(self.per_class_accuracy[self.present])
+        return float(self.tally.mean("recall"))
+
+    @cached_property
+    def per_class_precision(self) -> np.ndarray:
+        """float64 (C,): hits / predicted; NaN where a class was never predicted."""
+        return self.tally.precision
+
+    @property
+    def mean_precision(self) -> float:
+        """Mean precision over the classes present in the truth; one that was never predicted counts 0."""
+        return float(self.tally.mean("precision"))
 
     @cached_property
     def per_class_dice(self) -> np.ndarray:
         """float64 (C,): 2 hits / (truth + predicted), the F1 score; NaN where a class is in neither."""
-        return _ratio(2 * self.hits, self.pixels + self.predicted)
+        return self.tally.dice
 
     @property
     def dice(self) -> float:
         """Mean Dice over the classes present in the truth."""
-        return _mean(self.per_class_dice[self.present])
+        return float(self.tally.mean("dice"))
 
     @property
     def frequency_weighted_iou(self) -> float:
         """The IoU of the present classes, weighted by their share of the truth's pixels."""
-        weighted = self.pixels[self.present] * self.per_class_iou[self.present]
-        return float(_ratio(weighted.sum(), self.pixels.sum()))
+        return float(self.tally.frequency_weighted_iou)
 
     @property
     def definition(self) -> str:
@@ -158,27 +190,15 @@ class Scores:
         """Return everything as plain JSON values; what has no value is None."""
         per_class = {
             key: dict(zip(self.names or (), map(_plain, getattr(self, key)), strict=True))
-            for key in ("per_class_iou", "per_class_accuracy", "per_class_dice", "pixels")
+            for key in (*(f"per_class_{name}" for name in _PER_CLASS), "pixels", "unanswered")
         }
-        keys = ("miou", "miou_all", "pixel_accuracy", "mean_accuracy", "dice", "frequency_weighted_iou")
         return {
-            **{key: _plain(getattr(self, key)) for key in keys},
+            **{key: _plain(getattr(self, key)) for key in _MEANS},
             **per_class,
             "definition": self.definition,
             "definition_all": self.definition_all,
             "confusion": self.confusion.tolist(),
         }
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Return part / whole in float64, NaN where whole is 0."""
-    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
-    return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
-
-
-def _mean(values: np.ndarray) -> float:
-    """Return the mean, NaN of nothing."""
-    return float(values.mean()) if values.size else float("nan")
 
 
 def _plain(value: Any) -> int | float | None:
