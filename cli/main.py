@@ -16,6 +16,7 @@ _COMMANDS = {
     "fit": "Train a model on a folder of frames and masks.",
     "evaluate": "Score a model on a split, with tables and pictures.",
     "predict": "Label frames: raw-id masks, colours, overlays.",
+    "report": "Make one page of a run: scores, pictures, training.",
     "recipes": "List the shipped recipes, or show one.",
     "models": "List the networks, their cost and their weights.",
     "augment": "Draw a contact sheet of a recipe's augmentation.",
