@@ -10,7 +10,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from desertseg.data.statistics import ClassIndex
 from desertseg.engine.devices import Devices
+from desertseg.engine.familiarity import remember_classes
 from desertseg.engine.network import build_network
 from desertseg.engine.optimizers import build_optimizer
 from desertseg.engine.plan import Plan
@@ -29,13 +31,23 @@ class Stages:
         plan: of the training.
         loss: what is minimised.
         devices: that share each step.
+        index: of the training frames' classes, where it was made.
         fresh: whether the recipe's weights are read, or a state is to come that has its own.
     """
 
-    def __init__(self, plan: Plan, loss: keras.losses.Loss, devices: Devices, *, fresh: bool = True) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        loss: keras.losses.Loss,
+        devices: Devices,
+        index: ClassIndex | None = None,
+        *,
+        fresh: bool = True,
+    ) -> None:
         self._plan, self._loss, self._devices = plan, loss, devices
         with self._built():
             self.segmenter, self.told = build_network(plan.recipe, plan.labels, load=fresh)
+        self.segmenter.familiarity = remember_classes(plan, index)
 
     def of_epoch(self, epoch: int) -> int:
         """Return 0 in the frozen epochs and 1 behind them; epochs count from 0."""

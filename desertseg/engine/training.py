@@ -88,7 +88,7 @@ class Training:
                 self.loggers = open_loggers(log, self.folder.path, plan.recipe.to_dict(), len(self.folder.history))
                 index = self._count_classes()
                 loss = plan.loss(index)
-                self.stages = Stages(plan, loss, self.devices, fresh=state is None)
+                self.stages = Stages(plan, loss, self.devices, index, fresh=state is None)
             self.inference = Inference(self.stages.segmenter, loss, deterministic=train.deterministic)
             self._take_up(state)
             self._introduce()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,6 +12,7 @@ from keras import ops
 
 from desertseg.labels import LabelMap, load_labels
 from desertseg.models.errors import ModelError
+from desertseg.models.familiarity import FILE, Familiarity
 from desertseg.models.freezing import freeze_backbone
 
 # The mean and standard deviation of ImageNet's RGB in [0, 1]; the weights of nearly every backbone expect them.
@@ -29,6 +31,10 @@ class Segmenter(keras.Model):
         recipe: plain dict of how it was trained, or None; it travels in the file.
         open_blocks: how many of the backbone's last blocks are trained, see `freeze_backbone`; None leaves every layer
             as it is.
+
+    Attributes:
+        familiarity: what it remembers of the frames that it was trained on; None where nothing is known. It is saved
+            with the model.
 
     Raises:
         ModelError: the network's channels are not the label map's classes, or its backbone has no such blocks.
@@ -58,6 +64,7 @@ class Segmenter(keras.Model):
         self.open_blocks = open_blocks
         if open_blocks is not None:
             freeze_backbone(_backbone_of(network), open_blocks)
+        self.familiarity: Familiarity | None = None
         self.built = True
 
     @property
@@ -95,6 +102,16 @@ class Segmenter(keras.Model):
             "recipe": None if self.recipe is None else json.loads(json.dumps(self.recipe)),
             "open_blocks": self.open_blocks,
         }
+
+    def save_assets(self, dir_path: str) -> None:
+        """Write what belongs into a `.keras` file beside weights and config; Keras calls it."""
+        if self.familiarity is not None:
+            self.familiarity.save(Path(dir_path) / FILE)
+
+    def load_assets(self, dir_path: str | None) -> None:
+        """Read what `save_assets` wrote; Keras calls it."""
+        path = None if dir_path is None else Path(dir_path) / FILE
+        self.familiarity = Familiarity.load(path) if path is not None and path.is_file() else None
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Segmenter:
