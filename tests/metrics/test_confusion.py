@@ -45,11 +45,14 @@ def test_everything_equals_scikit_learn(case):
     np.testing.assert_allclose(scores.per_class_iou, each(sk.jaccard_score, either))
     np.testing.assert_allclose(scores.per_class_dice, each(sk.f1_score, either))
     np.testing.assert_allclose(scores.per_class_accuracy, each(sk.recall_score, present))
+    np.testing.assert_allclose(scores.per_class_precision, each(sk.precision_score, np.unique(predicted)))
     every = {"labels": range(num_classes), "zero_division": 0}
     assert scores.miou == pytest.approx(sk.jaccard_score(truth, predicted, labels=present, average="macro"))
     assert scores.miou_all == pytest.approx(sk.jaccard_score(truth, predicted, average="macro", **every))
     assert scores.frequency_weighted_iou == pytest.approx(sk.jaccard_score(truth, predicted, average="weighted"))
     assert scores.dice == pytest.approx(sk.f1_score(truth, predicted, labels=present, average="macro"))
+    macro = {"labels": present, "average": "macro", "zero_division": 0}
+    assert scores.mean_precision == pytest.approx(sk.precision_score(truth, predicted, **macro))
     assert scores.pixel_accuracy == pytest.approx(sk.accuracy_score(truth, predicted))
     assert scores.mean_accuracy == pytest.approx(sk.recall_score(truth, predicted, labels=present, average="macro"))
     np.testing.assert_array_equal(scores.pixels, np.bincount(truth, minlength=num_classes))
@@ -71,9 +74,36 @@ def test_absent_and_phantom_classes_by_hand():
     assert values["confusion"] == scores.confusion.tolist()
 
 
+def test_a_pixel_without_an_answer_is_a_miss_and_no_false_alarm():
+    # Scikit-learn is given a fourth class that the truth never has.
+    truth = np.array([0, 0, 0, 0, 1, 1, 2, 2, 2])
+    predicted = np.array([0, 0, 3, 1, 1, 3, 2, 2, 2])
+    counts = count_confusion_numpy(truth, predicted, 4)
+    scores = Scores(counts[:3, :3], "abc", unanswered=counts[:3, 3])
+    each = {"labels": range(3), "average": None}
+    np.testing.assert_allclose(scores.per_class_iou, sk.jaccard_score(truth, predicted, **each))
+    np.testing.assert_allclose(scores.per_class_dice, sk.f1_score(truth, predicted, **each))
+    np.testing.assert_allclose(scores.per_class_recall, sk.recall_score(truth, predicted, **each))
+    np.testing.assert_allclose(scores.per_class_precision, sk.precision_score(truth, predicted, **each))
+    assert scores.pixel_accuracy == pytest.approx(sk.accuracy_score(truth, predicted))
+    np.testing.assert_array_equal(scores.pixels, [4, 2, 3])
+    values = scores.to_dict()
+    assert values["unanswered"] == {"a": 1, "b": 1, "c": 0}
+    assert values["per_class_recall"] == values["per_class_accuracy"] == {"a": 0.5, "b": 0.5, "c": 1}
+    assert values["per_class_precision"] == {"a": 1, "b": 0.5, "c": 1}
+
+
+@pytest.mark.parametrize("unanswered", [np.zeros(2, int), np.zeros(3), np.array([0, -1, 0])])
+def test_unanswered_pixels_are_counts(unanswered):
+    with pytest.raises(MetricError, match="unanswered pixels are"):
+        Scores(np.eye(3, dtype=int), unanswered=unanswered)
+
+
 def test_without_pixels_there_is_no_score():
     scores = Scores(np.zeros((3, 3), np.int64))
-    for value in (scores.miou, scores.miou_all, scores.pixel_accuracy, scores.dice, scores.frequency_weighted_iou):
+    for value in (scores.miou, scores.miou_all, scores.pixel_accuracy, scores.dice, scores.mean_precision):
+        assert np.isnan(value)
+    for value in (scores.mean_accuracy, scores.frequency_weighted_iou):
         assert np.isnan(value)
     assert scores.to_dict()["miou"] is None
 
