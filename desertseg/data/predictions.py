@@ -129,7 +129,7 @@ def _match(files: Mapping[str, list[Path]], names: Mapping[str, str]) -> dict[st
         folder, slash, base = stem.rpartition("/")
         paths = files.get(f"{folder}{slash}{before}{base}{after}", [])
         if len(paths) > 1:
-            raise DataError(f"frame {name} has two predictions, {paths[0]} and {paths[1]}; remove one of them")
+            raise DataError(f"frame {name} has two predictions, {paths[0]} and {paths[1]}; give the folder of one kind")
         if paths:
             found[name] = paths[0]
     return found
@@ -172,5 +172,5 @@ def _recognise_indices(path: str | Path, labels: LabelMap) -> LabelError | None:
     offset = int(found.max() == labels.num_classes)
     return LabelError(
         f"prediction {path} holds {found.min()}..{found.max()}, which look like class indices, not raw ids of label "
-        f"map '{labels.name}'; give --index-offset {offset} if {offset} stands for {labels.names[0]}"
+        f"map '{labels.name}'; give --index-offset {offset} if {offset} is {labels.names[0]}"
     )

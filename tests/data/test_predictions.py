@@ -74,8 +74,8 @@ def test_subfolders_are_part_of_the_name_or_not(tmp_path: Path) -> None:
     assert match(tmp_path / "same", *both)[0] == {"creek/c_1": "creek/c_1_pred.png", "hill/h_1": "hill/h_1_pred.png"}
     touch(tmp_path / "flat", "c_1.png", "h_1.png")
     assert match(tmp_path / "flat", *both)[0] == {"creek/c_1": "c_1.png", "hill/h_1": "h_1.png"}
-    touch(tmp_path / "deep", "a/b/c_1.png", "h_1.png")
-    assert match(tmp_path / "deep", "c_1", "h_1")[0] == {"c_1": "a/b/c_1.png", "h_1": "h_1.png"}
+    touch(tmp_path / "deep", "a/b/c_1.png", "a/h_1.png")
+    assert match(tmp_path / "deep", "c_1", "h_1")[0] == {"c_1": "a/b/c_1.png", "h_1": "a/h_1.png"}
     # The same stem in two subfolders: only the whole name tells them apart.
     touch(tmp_path / "twins", "creek/1.png", "hill/1.png")
     assert match(tmp_path / "twins", "creek/1", "hill/1")[0] == {"creek/1": "creek/1.png", "hill/1": "hill/1.png"}
@@ -161,14 +161,12 @@ def test_a_void_that_stands_under_ignore_stays(tmp_path: Path) -> None:
 def test_wrong_values_are_explained(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     write_png(path, np.array([[0, 9, 3]], np.uint8))
-    with pytest.raises(
-        LabelError, match=r"0\.\.9, which look like class indices.*--index-offset 0 if 0 stands for Trees"
-    ):
+    with pytest.raises(LabelError, match=r"0\.\.9, which look like class indices.*--index-offset 0 if 0 is Trees"):
         read_prediction(path, FALCON, (1, 3))
     with pytest.raises(LabelError, match=r"holds 0 \(1 pixels\); with index offset 1 label map 'falcon' has 1\.\.10"):
         read_prediction(path, FALCON, (1, 3), index_offset=1)
     write_png(path, np.array([[1, 10, 3]], np.uint8))
-    with pytest.raises(LabelError, match="--index-offset 1 if 1 stands for Trees"):
+    with pytest.raises(LabelError, match="--index-offset 1 if 1 is Trees"):
         read_prediction(path, FALCON, (1, 3))
     write_png(path, np.array([[100, 10, 3]], np.uint8))
     with pytest.raises(LabelError, match="does not define"):
