@@ -29,7 +29,7 @@ from desertseg.errors import UserError
 
 Size = tuple[int, int]
 
-WINDOW_ANSWERS = ("labels", "confidence", "entropy", "probabilities")
+WINDOW_ANSWERS = ("labels", "finite", "confidence", "entropy", "probabilities")
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ def label_large(
 ) -> dict[str, np.ndarray]:
     """Return what the model says about one frame through windows, at the frame's size, by name.
 
-    "labels" uint8 (H, W), "confidence" and "entropy" float32 (H, W), "probabilities" float16 (H, W, C), as
-    `Inference.answer` describes them; a single window that covers the frame gives the same answer as the whole frame.
+    "labels" uint8 (H, W), "finite" bool (H,), "confidence" and "entropy" float32 (H, W) and "probabilities" float16
+    (H, W, C), as `Inference.answer` describes them. One window that covers the frame gives the whole frame's answer.
 
     Args:
         inference: the model with its views.
@@ -117,7 +117,7 @@ def label_large(
     for rows in _blend_rows(inference, image, windows, size or windows.size, resize, bias, batch_size):
         for name, values in _describe(rows, want).items():
             if name not in answer:
-                answer[name] = np.empty((*native_size, *values.shape[2:]), values.dtype)
+                answer[name] = np.empty((native_size[0], *values.shape[1:]), values.dtype)
             answer[name][top : top + len(values)] = values
         top += len(rows)
     return answer
@@ -222,6 +222,8 @@ def _describe(probabilities: np.ndarray, want: Iterable[str]) -> dict[str, np.nd
     found: dict[str, np.ndarray] = {}
     if "labels" in want:
         found["labels"] = probabilities.argmax(axis=-1).astype(np.uint8)
+    if "finite" in want:
+        found["finite"] = np.isfinite(probabilities).all(axis=(1, 2))
     if "confidence" in want:
         found["confidence"] = probabilities.max(axis=-1)
     if "entropy" in want:

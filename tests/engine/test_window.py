@@ -52,6 +52,7 @@ def compare(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> No
     for name, value in found.items():
         assert value.dtype == expected[name].dtype
         assert value.shape == expected[name].shape
+    assert found["finite"].all()
     np.testing.assert_allclose(found["confidence"], expected["confidence"], atol=2e-6)
     np.testing.assert_allclose(found["entropy"], expected["entropy"], atol=2e-6)
     np.testing.assert_allclose(found["probabilities"], expected["probabilities"], atol=1e-3)  # float16
@@ -114,7 +115,9 @@ def test_windows_are_brought_to_the_networks_size(pointwise: Inference) -> None:
     found = label_large(pointwise, image, (16, 12), size=(10, 10), overlap=0, want=WINDOW_ANSWERS)
     assert fit_box((16, 12), (10, 10)).width == 8
     halves = [whole(pointwise, image[:, left : left + 12], (10, 10)) for left in (0, 12)]
-    compare(found, {name: np.concatenate([h[name] for h in halves], axis=1) for name in halves[0]})
+    maps = set(WINDOW_ANSWERS) - {"finite"}
+    joined = {name: np.concatenate([h[name] for h in halves], axis=1) for name in maps}
+    compare(found, joined | {"finite": halves[0]["finite"]})
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -150,6 +153,16 @@ def test_memory_does_not_grow_with_the_height(pointwise: Inference) -> None:
         return found - height * 32
 
     assert peak(1600) - peak(160) < 4 * (1600 - 160) * 32
+
+
+def test_a_window_without_numbers_shows_in_its_rows() -> None:
+    broken = build(1)
+    kernel, bias = broken.segmenter.get_weights()
+    broken.segmenter.set_weights([np.sign(kernel) * 2e38, bias])  # what is brighter than gray becomes infinite
+    image = np.full((12, 10, 3), (124, 116, 104), np.uint8)
+    image[9:, 4] = 255
+    finite = label_large(broken, image, (4, 5), overlap=0, want=("finite", "labels"))["finite"]
+    assert finite.tolist() == [True] * 9 + [False] * 3
 
 
 def test_options_out_of_range_are_one_line(pointwise: Inference) -> None:
