@@ -25,6 +25,10 @@ class Taps(NamedTuple):
         """Return the taps of some of the samples."""
         return Taps(*(values[start:stop:step] for values in self))
 
+    def up_to(self, count: int) -> Taps:
+        """Return `count` taps, with the last one repeated."""
+        return Taps(*(np.pad(values, (0, count - len(values)), "edge") for values in self))
+
 
 @lru_cache(maxsize=64)
 def bilinear_taps(old: int, new: int) -> Taps:
