@@ -96,7 +96,8 @@ for line in sys.stdin:
         log = os.open(order["log"], os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o644)
         for stream in (1, 2):
             os.dup2(log, stream)
-        if "signal" in order:
+        if "signal" in order:  # a suite that a shell started with & was born ignoring Ctrl-C
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             after_steps(order["steps"], lambda: os.kill(os.getpid(), order["signal"]))
         if "delay" in order:
             after_steps(order["steps"], threading.Timer(order["delay"], kill).start)

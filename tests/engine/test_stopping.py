@@ -3,10 +3,19 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from desertseg.engine.stopping import Stopped, StopSignal
+
+
+@pytest.fixture(autouse=True)
+def terminal() -> Iterator[None]:
+    """Begin as a process of a terminal does: one that a shell started with & ignores Ctrl-C from birth."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
