@@ -21,7 +21,7 @@ from pathlib import Path
 from desertseg.data.errors import DataError
 from desertseg.data.read import IMAGE_SUFFIXES
 
-_IMAGE_FOLDERS = ("color_images", "images", "image", "imgs", "img", "rgb")
+IMAGE_FOLDERS = ("color_images", "images", "image", "imgs", "img", "rgb")
 _MASK_FOLDERS = ("segmentation", "masks", "mask", "labels", "annotations")
 _SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -133,7 +133,7 @@ def _checked_folder(data: str | Path) -> Path:
 def _find_layout(folder: Path, branchings: int = 0) -> dict[str, _Pair]:
     """Return the image and mask folders of each split below `folder`; the key is "" where there are no splits."""
     children = {c.name.lower(): c for c in _subfolders(folder)}
-    images = next((children[n] for n in _IMAGE_FOLDERS if n in children), None)
+    images = next((children[n] for n in IMAGE_FOLDERS if n in children), None)
     if images:
         masks = next((children[n] for n in _MASK_FOLDERS if n in children), None)
         return _layout_of_kinds(images, masks)

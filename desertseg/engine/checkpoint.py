@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -11,6 +12,7 @@ from desertseg.backend import without_tensorflow
 from desertseg.engine.inference import Views
 from desertseg.errors import UserError
 from desertseg.files import replacing
+from desertseg.labels import LabelMap, available_labels, load_labels
 from desertseg.models import Segmenter
 from desertseg.models.shipped import available_checkpoints, find_checkpoint
 
@@ -48,7 +50,19 @@ def load_segmenter(model: str | Path | Segmenter) -> Segmenter:
         ) from error
     if not isinstance(loaded, Segmenter):
         raise UserError(f"model {path} holds a {type(loaded).__name__}, not a desertseg Segmenter; give a best.keras")
+    loaded.labels = _with_costs(loaded.labels)
     return loaded
+
+
+def _with_costs(labels: LabelMap) -> LabelMap:
+    """Give a file of before classes had costs those of the shipped map of its name, where it has the same classes."""
+    if any(cost is not None for cost in labels.costs) or labels.name not in available_labels():
+        return labels
+    shipped = load_labels(labels.name).classes
+    if [(c.name, c.ids) for c in shipped] != [(c.name, c.ids) for c in labels.classes]:
+        return labels
+    costed = (replace(mine, cost=its.cost) for mine, its in zip(labels.classes, shipped, strict=True))
+    return replace(labels, classes=tuple(costed))
 
 
 def recipe_views(segmenter: Segmenter) -> Views:

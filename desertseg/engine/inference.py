@@ -21,7 +21,8 @@ from desertseg.models import Segmenter
 
 _SMALLEST = 1e-30  # keeps the logarithm of a probability finite
 _SUPPRESSED = -1e9  # added to a logit: its probability is 0, and nothing becomes infinite
-ANSWERS = ("labels", "confidence", "entropy", "probabilities", "alternatives", "sample")
+_LOOKED_AT = 8  # every eighth pixel of a row: what is not finite in a network spreads wider than that
+ANSWERS = ("labels", "finite", "confidence", "entropy", "probabilities", "alternatives", "sample")
 
 
 def suppression_bias(labels: LabelMap, names: Sequence[str]) -> np.ndarray:
@@ -124,6 +125,7 @@ class Inference:
         """Return device arrays for every native pixel, by name; one program computes all that is wanted.
 
         - "labels" uint8 (B, Hn, Wn): the class
+        - "finite" bool (B, Hn): whether every eighth pixel of a row got numbers, neither NaN nor infinite ones
         - "confidence" float32 (B, Hn, Wn): the largest probability; NaN where the network gave NaN
         - "entropy" float32 (B, Hn, Wn): of the probabilities, divided by that of C equal ones, so in [0, 1]
         - "probabilities" float16 (B, Hn, Wn, C)
@@ -211,6 +213,8 @@ def _describe(logits: Any, want: Sequence[str], stride: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if "labels" in want:
         found["labels"] = _choose(logits)
+    if "finite" in want:
+        found["finite"] = ops.all(ops.isfinite(logits[:, :, ::_LOOKED_AT]), axis=(2, 3))
     if "sample" in want:
         found["sample"] = logits[:, ::stride, ::stride]
     shifted = logits - ops.max(logits, axis=-1, keepdims=True)

@@ -8,6 +8,7 @@ import numpy as np
 from desertseg.labels import IGNORE_INDEX, LabelMap
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_BORDER = 0.45  # brightness of a pixel on a border between classes
 
 
 def draw_overlay(image: np.ndarray, labels: np.ndarray, label_map: LabelMap, alpha: float = 0.55) -> np.ndarray:
@@ -19,30 +20,48 @@ def draw_overlay(image: np.ndarray, labels: np.ndarray, label_map: LabelMap, alp
         label_map: gives colours and names.
         alpha: opacity of the tint, 0 to 1.
     """
+    return np.hstack([tint_labels(image, labels, label_map, alpha), draw_legend(labels, label_map, image.shape[0])])
+
+
+def tint_labels(image: np.ndarray, labels: np.ndarray, label_map: LabelMap, alpha: float = 0.55) -> np.ndarray:
+    """Return uint8 (H, W, 3) RGB: what `draw_overlay` draws, without the legend."""
     tinted = cv2.addWeighted(image, 1 - alpha, label_map.colorize(labels), alpha, 0)
-    keep = labels == IGNORE_INDEX
-    tinted[keep] = image[keep]
-    borders = np.zeros(labels.shape, bool)
+    unknown = labels == IGNORE_INDEX
+    if unknown.any():
+        tinted[unknown] = image[unknown]
+    borders = np.zeros(labels.shape, np.uint8)
     borders[:, 1:] |= labels[:, 1:] != labels[:, :-1]
     borders[1:] |= labels[1:] != labels[:-1]
-    tinted[borders] = (tinted[borders] * 0.45).astype(np.uint8)
-    return np.hstack([tinted, draw_legend(labels, label_map, image.shape[0])])
+    return cv2.copyTo(cv2.convertScaleAbs(tinted, alpha=_BORDER), borders, tinted)
 
 
 def draw_legend(labels: np.ndarray, label_map: LabelMap, height: int) -> np.ndarray:
-    """Return uint8 (height, width, 3): a swatch, name and pixel share for every class present, most frequent first."""
-    counts = np.bincount(labels.ravel(), minlength=256)[: label_map.num_classes]
-    present = [i for i in np.argsort(-counts, kind="stable") if counts[i]]
+    """Return uint8 (height, width, 3): a swatch, name and pixel share for every class present, most frequent first.
+
+    What is unknown comes last, with an empty swatch.
+    """
+    counts = np.bincount(labels.ravel(), minlength=256)
+    present = [i for i in np.argsort(-counts[: label_map.num_classes], kind="stable") if counts[i]]
+    present += [IGNORE_INDEX] if counts[IGNORE_INDEX] else []
     row = int(np.clip(height / (len(present) + 1), 10, max(18, height / 20)))
     scale, thickness = row / 34, max(1, row // 20)
-    texts = [f"{label_map.names[i]}  {100 * counts[i] / labels.size:.1f}%" for i in present]
+    names = ["unknown" if i == IGNORE_INDEX else label_map.names[i] for i in present]
+    texts = [f"{name}  {_percent(counts[i] / labels.size)}" for name, i in zip(names, present, strict=True)]
     width = max((cv2.getTextSize(t, _FONT, scale, thickness)[0][0] for t in texts), default=0) + 2 * row
     legend = np.full((height, width, 3), 250, np.uint8)
     for line, (index, text) in enumerate(zip(present, texts, strict=True)):
         top = row // 2 + line * row
-        color = tuple(int(v) for v in label_map.colors[index])
-        cv2.rectangle(legend, (row // 2, top), (row // 2 + row * 3 // 4, top + row * 3 // 4), color, -1)
+        corners = (row // 2, top), (row // 2 + row * 3 // 4, top + row * 3 // 4)
+        if index == IGNORE_INDEX:
+            cv2.rectangle(legend, *corners, (110, 110, 110), thickness)
+        else:
+            cv2.rectangle(legend, *corners, label_map.classes[index].color, -1)
         cv2.putText(
             legend, text, (row * 3 // 2, top + row * 5 // 8), _FONT, scale, (30, 30, 30), thickness, cv2.LINE_AA
         )
     return legend
+
+
+def _percent(share: float) -> str:
+    """A share with one decimal; what is there at all is not shown as nothing."""
+    return "<0.1%" if share < 0.0005 else f"{100 * share:.1f}%"
