@@ -15,6 +15,7 @@ from desertseg.memory import keep_freed_memory
 _COMMANDS = {
     "fit": "Train a model on a folder of frames and masks.",
     "evaluate": "Score a model on a split, with tables and pictures.",
+    "compare": "Compare runs: each class better, worse, or not to be told.",
     "predict": "Label frames: raw-id masks, colours, overlays.",
     "report": "Make one page of a run: scores, pictures, training.",
     "recipes": "List the shipped recipes, or show one.",

@@ -103,6 +103,7 @@ def class_intervals(
     """Return the intervals of each class's IoU: {name: {"by_frame": (lo, hi) or None, "by_scene": ...}}.
 
     None where fewer than two frames, or scenes, show the class in the truth: how much it varies is not to be seen then.
+    Draws whose truth lacks the class are left out.
 
     Args:
         confusions: integers (N, C, C), one matrix a frame.
@@ -115,9 +116,12 @@ def class_intervals(
     """
     tally = Tally.of(np.asarray(confusions), unanswered)
     counts = np.stack([tally.hits, tally.pixels, tally.predicted], axis=1)
+
+    def iou(sums: np.ndarray) -> np.ndarray:
+        return np.where(sums[:, 1] > 0, Tally(sums[:, 0], sums[:, 1], sums[:, 2]).iou, np.nan)
+
     ends = {
-        key: bootstrap(counts, groups, lambda sums: Tally(sums[:, 0], sums[:, 1], sums[:, 2]).iou, seed=seed)
-        for key, groups in (("by_frame", None), ("by_scene", scenes))
+        key: bootstrap(counts, groups, iou, seed=seed) for key, groups in (("by_frame", None), ("by_scene", scenes))
     }
     shown = {key: count_showing(tally.pixels, groups) for key, groups in (("by_frame", None), ("by_scene", scenes))}
     return {

@@ -145,6 +145,16 @@ def test_a_paired_difference_is_that_of_both_under_the_same_draws() -> None:
         paired_difference(first, second[1:], None, statistic)
 
 
+def test_of_two_equals_one_in_twenty_is_called_different() -> None:
+    called = 0
+    for seed in range(200):
+        pair = make_confusions(25, 2 * seed), make_confusions(25, 2 * seed + 1)
+        low, high = paired_difference(*pair, None, lambda sums, _: mean_iou(sums), replicates=300, seed=seed) or (0, 0)
+        called += not low <= 0 <= high
+    # 10 are due, a few more from 25 frames, and chance adds 2 x 3.1
+    assert 2 <= called <= 20
+
+
 def test_class_intervals_need_two_frames_that_show_the_class() -> None:
     confusions = make_confusions(8)
     confusions[1:, 2] = 0  # c is in the first frame alone, and predicted in others
