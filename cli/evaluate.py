@@ -2,46 +2,91 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import click
 from desertseg.cli.options import SizeType, backend_option, count_frames, overwrite_option, tta_option
 from desertseg.cli.quiet import without_banner
 
+from desertseg.errors import UserError
+
+_OF_A_MODEL = ("size", "tta", "suppress", "estimate_priors")
+_OF_MASKS = ("labels", "index_offset")
+
 
 @click.command()
-@click.option("--model", required=True, metavar="FILE", help="A best.keras that `desertseg fit` wrote.")
+@click.option("--model", metavar="FILE", help="A best.keras that `desertseg fit` wrote, or a shipped name.")
+@click.option("--predictions", metavar="DIR", help="Score anybody's masks in place of a model.")
 @click.option("--data", required=True, metavar="DIR", help="Folder of frames and masks.")
 @click.option("--split", default="val", show_default=True, help="train, val, test, or all.")
 @click.option("--out", metavar="DIR", help="Where to write. [default: evaluation/<data>-<split> beside the model]")
 @click.option("--size", type=SizeType(), help="What the network sees. [default: the training size]")
 @click.option("--batch-size", type=int, default=4, show_default=True, help="Images a step.")
+@click.option(
+    "--at",
+    type=click.Choice(["native", "input"]),
+    default="native",
+    show_default=True,
+    help="Score at the masks' own size, or at the training size, to compare with code that does.",
+)
 @tta_option
+@click.option("--suppress", metavar="NAMES", help="Also score as if these could not be predicted: Flowers,Logs.")
+@click.option("--estimate-priors", is_flag=True, help="Also score with class shares estimated without the masks.")
+@click.option(
+    "--labels", metavar="MAP", help="Label map of --predictions: a shipped name or TOML file. [default: falcon]"
+)
+@click.option("--index-offset", type=int, metavar="K", help="--predictions hold indices; K stands for the first class.")
+@click.option("--boundaries/--no-boundaries", default=True, show_default=True, help="Score how borders are met.")
 @overwrite_option
 @backend_option
 def evaluate(
-    model: str,
-    data: str,
-    split: str,
-    out: str | None,
-    size: tuple[int, int] | None,
-    batch_size: int,
-    tta: bool,
-    overwrite: bool,
+    model: str | None, predictions: str | None, data: str, split: str, batch_size: int, at: str, **options: Any
 ) -> None:
-    """Score a model on a split: one confusion matrix over all pixels, at the masks' own resolution.
+    """Score a model, or anybody's masks: one confusion matrix over all pixels, at the masks' own resolution.
+
+    Writes numbers (JSON, CSV, text), pictures and report.html, which holds them all. A frame that cannot be scored is
+    left out and reported; the exit code is then 1.
 
     \b
     Examples:
       desertseg evaluate --model runs/a/best.keras --data falcon --split val
-      desertseg evaluate --model runs/a/best.keras --data other_desert --split all --out scores
+      desertseg evaluate --model runs/a/best.keras --data mojave --split all --suppress Flowers,Logs --estimate-priors
+      desertseg evaluate --predictions their_masks --data falcon --index-offset 1
     """
+    if (model is None) == (predictions is None):
+        raise UserError("give either --model FILE or --predictions DIR")
+    _refuse_others(options, _OF_MASKS if model else _OF_A_MODEL, "--predictions" if model else "--model")
+    shared = {"split": None if split == "all" else split} | {k: options[k] for k in ("out", "boundaries", "overwrite")}
     with without_banner():
-        from desertseg.engine import evaluate as run_evaluate
+        from desertseg.engine import evaluate as evaluate_model
+        from desertseg.engine import evaluate_masks
     from desertseg.report import score_lines
 
-    chosen = None if split == "all" else split
-    result = run_evaluate(
-        model, data, split=chosen, out=out, size=size, batch_size=batch_size, tta=tta, overwrite=overwrite
+    if model:
+        names = [name.strip() for name in (options["suppress"] or "").split(",") if name.strip()]
+        own = {k: options[k] for k in ("size", "tta", "estimate_priors")}
+        result = evaluate_model(model, data, batch_size=batch_size, at=at, suppress=names, **own, **shared)
+    else:
+        labels = options["labels"] or "falcon"
+        result = evaluate_masks(predictions, data, labels=labels, index_offset=options["index_offset"], **shared)
+    click.echo(
+        "\n".join(
+            score_lines(result.scores, result.labels, means=result.means, intervals=result.details["class_intervals"])
+        )
     )
-    click.echo("\n".join(score_lines(result.scores, result.labels)))
     click.echo(count_frames(result.frames, result.images_per_second))
-    click.echo(f"Wrote {result.folder}; next: desertseg predict --model {model} FRAMES... --out predictions")
+    for _, reason in result.failures:
+        click.echo(f"left out: {reason}", err=True)
+    click.echo(f"Wrote {result.folder}; open {result.folder / 'report.html'}" if result.folder else "")
+    if result.failures:
+        total = result.frames + len(result.failures)
+        click.echo(f"{len(result.failures)} of {total} frames could not be scored", err=True)
+        sys.exit(1)
+
+
+def _refuse_others(options: dict[str, Any], names: tuple[str, ...], needs: str) -> None:
+    """Refuse an option that would be passed over in silence."""
+    for name in names:
+        if options[name] not in (None, False):
+            raise UserError(f"--{name.replace('_', '-')} needs {needs}; leave it out")

@@ -39,7 +39,16 @@ _HOMES = {
     ),
     "desertseg.metrics": ("MeanIoU", "Scores"),
     "desertseg.models": ("Segmenter", "build_segmenter", "describe_weights", "load_weights_from"),
-    "desertseg.engine": ("Recipe", "evaluate", "fit", "load_recipe", "load_segmenter", "predict", "resume"),
+    "desertseg.engine": (
+        "Recipe",
+        "evaluate",
+        "evaluate_masks",
+        "fit",
+        "load_recipe",
+        "load_segmenter",
+        "predict",
+        "resume",
+    ),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -60,6 +69,7 @@ if TYPE_CHECKING:
     from desertseg.engine import load_recipe as load_recipe
     from desertseg.engine import load_segmenter as load_segmenter
     from desertseg.engine.evaluate import evaluate as evaluate
+    from desertseg.engine.evaluate_masks import evaluate_masks as evaluate_masks
     from desertseg.engine.fit import fit as fit
     from desertseg.engine.fit import resume as resume
     from desertseg.engine.predict import predict as predict

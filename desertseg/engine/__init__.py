@@ -6,7 +6,9 @@ default_backend()
 
 from desertseg.engine.checkpoint import load_segmenter  # noqa: E402
 from desertseg.engine.demo import Demo, run_demo  # noqa: E402
-from desertseg.engine.evaluate import Evaluation, evaluate  # noqa: E402
+from desertseg.engine.evaluate import evaluate  # noqa: E402
+from desertseg.engine.evaluate_masks import evaluate_masks  # noqa: E402
+from desertseg.engine.evaluation import Evaluation  # noqa: E402
 from desertseg.engine.fit import fit, resume  # noqa: E402
 from desertseg.engine.hosts import join_hosts  # noqa: E402
 from desertseg.engine.predict import Predictions, predict  # noqa: E402
@@ -21,6 +23,7 @@ __all__ = [
     "RecipeError",
     "Run",
     "evaluate",
+    "evaluate_masks",
     "fit",
     "join_hosts",
     "load_recipe",

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from desertseg.data.synthetic import write_dataset
-from desertseg.engine.evaluate import Evaluation, evaluate
+from desertseg.engine.evaluate import evaluate
+from desertseg.engine.evaluation import Evaluation
 from desertseg.engine.fit import fit
 from desertseg.engine.predict import Predictions, predict
 from desertseg.engine.recipe import Recipe

@@ -1,91 +1,32 @@
-"""Scoring a model: one int64 confusion matrix over all pixels, at the masks' own resolution."""
+"""Scoring a model, or anybody's masks: one int64 confusion matrix over all pixels, at the masks' own resolution."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from desertseg.data import Frame, find_frames, load_evaluation
+from desertseg.data import EvaluationBatch, Frame, find_frames, load_evaluation, resize_labels
 from desertseg.engine.checkpoint import fitting, load_segmenter, recipe_views
 from desertseg.engine.compiled import device_name
-from desertseg.engine.history import plain
-from desertseg.engine.inference import Inference
+from desertseg.engine.evaluation import Evaluation, summarise
+from desertseg.engine.evaluation_folder import check_other_data, write_evaluation
+from desertseg.engine.inference import Inference, suppression_bias
+from desertseg.engine.pipeline import Pipeline
+from desertseg.engine.priors import estimate_shift, sample_stride
+from desertseg.engine.scoring import Answered, Scoring
 from desertseg.errors import UserError
-from desertseg.files import replacing, write_text
-from desertseg.labels import LabelMap
-from desertseg.metrics import Scores
+from desertseg.labels import LabelError
 from desertseg.models import Segmenter
-from desertseg.report import draw_confusion, draw_per_class
 from desertseg.terminal import ProgressLine, progress_line
 
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What `evaluate` measured.
-
-    Attributes:
-        scores: every number, from one confusion matrix int64 (C, C).
-        labels: the label map of the model.
-        frames: how many frames were scored.
-        folder: where the files were written, None if nowhere.
-        images_per_second: whole throughput after the first batch, reading included; nan if it is the only one.
-        definition: what `scores.miou` is a mean of.
-    """
-
-    scores: Scores
-    labels: LabelMap
-    frames: int
-    folder: Path | None
-    images_per_second: float
-
-    @property
-    def definition(self) -> str:
-        return self.scores.definition
-
-
-def measure(
-    inference: Inference,
-    frames: Sequence[Frame],
-    size: tuple[int, int],
-    *,
-    batch_size: int,
-    resize: str,
-    line: ProgressLine | None = None,
-) -> tuple[Scores, float, float]:
-    """Return (scores over all pixels, mean loss over batches, images a second after the first batch)."""
-    labels = inference.segmenter.labels
-    confusion = np.zeros((labels.num_classes, labels.num_classes), np.int64)
-    losses: list[float] = []
-    pending: list[tuple[Any, Any, int]] = []
-    started, timed = time.perf_counter(), 0
-
-    def settle() -> None:
-        nonlocal started, timed
-        counts, loss, count = pending.pop(0)
-        confusion[...] += np.asarray(counts).astype(np.int64)
-        losses.append(float(loss))
-        if len(losses) == 1:
-            started = time.perf_counter()  # the first batch compiles
-        else:
-            timed += count
-        if line:
-            line.advance(count)
-
-    for batch in load_evaluation(frames, size, batch_size=batch_size, labels=labels, resize=resize):
-        pending.append((*inference.counts(batch.images, batch.labels, batch.box), batch.count))
-        if len(pending) > 1:  # one batch stays in flight, so that reading and computing overlap
-            settle()
-    while pending:
-        settle()
-    elapsed = time.perf_counter() - started
-    return Scores(confusion, labels.names), float(np.mean(losses)), timed / elapsed if timed else float("nan")
+Failures = list[tuple[Path, str]]
 
 
 def evaluate(
@@ -96,7 +37,11 @@ def evaluate(
     out: str | Path | None = None,
     size: tuple[int, int] | None = None,
     batch_size: int = 4,
+    at: str = "native",
     tta: bool = False,
+    suppress: Sequence[str] = (),
+    estimate_priors: bool = False,
+    boundaries: bool = True,
     overwrite: bool = False,
     progress: bool = True,
 ) -> Evaluation:
@@ -105,43 +50,126 @@ def evaluate(
     Every frame is fitted into the training size; the logits are resized to the mask's own resolution before the class
     is chosen, and one confusion matrix is counted over all pixels that are not ignored.
 
+    A frame that cannot be read, or for which the network's answer is not a number, is left out and named in
+    `failures`; the others are scored.
+
     Args:
         model: a `.keras` file that `fit` wrote, or a `Segmenter`.
         data: a folder of frames and masks, or `Frame`s.
         split: "train", "val", "test", or None for every frame below `data`.
-        out: folder for evaluation.json, per_class.csv and two PNGs. For a model file the default is
-            `evaluation/<data>-<split>` beside it; for a `Segmenter` nothing is written without it.
+        out: folder for the files. For a model file the default is `evaluation/<data>-<split>` beside it; for a
+            `Segmenter` nothing is written without it.
         size: (height, width) that the network sees; the training size when None.
         batch_size: frames a step.
+        at: "native", or "input" to score at the training size, as much published code does: the truth is then reduced
+            by nearest neighbour. For comparison alone.
         tta: average the probabilities of the views that the model's recipe names under [inference], or of the picture
             and its mirror where it names none.
+        suppress: also score as if these classes could not be predicted; the headline stays what the model answers.
+        estimate_priors: also score with class shares that are estimated from these frames without their masks; that
+            takes a second pass.
+        boundaries: also count how well borders are met.
         overwrite: replace an evaluation of other data in the same folder.
         progress: print a progress bar.
 
     Raises:
-        UserError: a model or data that cannot be used; the message says how to mend it.
+        UserError: a model or data that cannot be used, among it a mask with an id that the model's label map does not
+            define; the message says how to mend it.
     """
+    started = time.perf_counter()
     segmenter = load_segmenter(model)
     size = size or segmenter.size
     if size is None:
         raise UserError("this model carries no training size; give size=(height, width)")
+    if at not in ("native", "input"):
+        raise UserError(f"at={at!r} is no resolution to score at; it is 'native' or 'input'")
+    frames, source = find_scored(data, split)
+    folder = _choose_folder(model, data, split, out)
+    if folder:
+        check_other_data(folder, source, overwrite)
+    inference = Inference(segmenter, views=recipe_views(segmenter) if tta else None)
+    failures: Failures = []
+    load = partial(
+        load_evaluation, size=size, batch_size=batch_size, labels=segmenter.labels, resize=fitting(segmenter)
+    )
+    passes = 2 if estimate_priors else 1
+    with progress_line("evaluate", passes * len(frames), "images", progress) as line:
+        handlings = _handlings(inference, frames, load, suppress, estimate_priors, line)
+        with Scoring(segmenter.labels, boundaries, [h.name for h in handlings]) as scoring:
+            skip = _skipping(failures, line)
+            batches = load(frames, on_error=skip)
+            rate = _score(inference, scoring, batches, handlings, len(frames), at, line, skip)
+            scoring.finish()
+    origin = {
+        "resolution": _RESOLUTIONS[at],
+        "model": str(model) if isinstance(model, (str, Path)) else "a Segmenter in memory",
+        "data": source,
+        "split": split,
+        "size": list(size),
+        "at": at,
+        "views": {"scales": list(inference.views.scales), "flip": inference.views.flip},
+    }
+    speed = {"images_per_second": rate, "seconds": time.perf_counter() - started}
+    return conclude(scoring, folder, origin | _where() | speed, failures, [h.note for h in handlings])
+
+
+_RESOLUTIONS = {
+    "native": "native: logits resized to each mask's own size before the class is chosen",
+    "input": "input: the truth reduced to the training size by nearest neighbour; other code's numbers, not the task's",
+}
+
+
+@dataclass(frozen=True)
+class _Handling:
+    """Another prior under which the same answers are scored: a float32 (C,) bias on the logits."""
+
+    name: str
+    note: str
+    bias: np.ndarray
+
+
+def conclude(
+    scoring: Scoring, folder: Path | None, origin: dict[str, Any], failures: Failures, notes: Sequence[str] = ()
+) -> Evaluation:
+    """Return the evaluation of all that was counted, and write it where there is a folder.
+
+    Args:
+        scoring: a finished one.
+        folder: to write to, or None.
+        origin: what was scored, how and on what.
+        failures: frames that were left out.
+        notes: a remark on each alternative of the scoring.
+    """
+    means, details = summarise(scoring, notes)
+    details |= origin | {"failures": [[str(path), reason] for path, reason in failures]}
+    if folder:
+        details = write_evaluation(folder, scoring, details)
+    return Evaluation(
+        scores=scoring.scores,
+        labels=scoring.labels,
+        frames=len(scoring.names),
+        folder=folder,
+        images_per_second=origin["images_per_second"],
+        means=tuple(means),
+        details=details,
+        failures=tuple(failures),
+    )
+
+
+def find_scored(data: str | Path | Sequence[Frame], split: str | None) -> tuple[list[Frame], str]:
+    """Return (the frames to score, what to call them).
+
+    Raises:
+        UserError: there are none.
+    """
     frames = find_frames(data, split) if isinstance(data, (str, Path)) else list(data)
     if not frames:
         raise UserError("there are no frames to score; give at least one")
-    source = str(data) if isinstance(data, (str, Path)) else f"{len(frames)} frames"
-    folder = _choose_folder(model, data, split, out)
-    if folder:
-        _refuse_other_data(folder, source, overwrite)
-    with progress_line("evaluate", len(frames), "images", progress) as line:
-        inference = Inference(segmenter, views=recipe_views(segmenter) if tta else None)
-        scores, _, rate = measure(inference, frames, size, batch_size=batch_size, resize=fitting(segmenter), line=line)
-    evaluation = Evaluation(scores, segmenter.labels, len(frames), folder, rate)
-    if folder:
-        name = str(model) if isinstance(model, (str, Path)) else "a Segmenter in memory"
-        origin = {"model": name, "data": source, "split": split, "size": list(size)}
-        views = {"scales": list(inference.views.scales), "flip": inference.views.flip}
-        _write(evaluation, folder, {**origin, "views": views})
-    return evaluation
+    return frames, str(data) if isinstance(data, (str, Path)) else f"{len(frames)} frames"
+
+
+def _where() -> dict[str, Any]:
+    return {"backend": keras.backend.backend(), "device": device_name()}
 
 
 def _choose_folder(model: Any, data: Any, split: str | None, out: str | Path | None) -> Path | None:
@@ -153,44 +181,85 @@ def _choose_folder(model: Any, data: Any, split: str | None, out: str | Path | N
     return Path(model).parent / "evaluation" / f"{name}-{split or 'all'}"
 
 
-def _refuse_other_data(folder: Path, source: str, overwrite: bool) -> None:
-    """A repeated evaluation replaces its own files; one of other data must not bury them."""
-    path = folder / "evaluation.json"
-    if overwrite or not path.exists():
-        return
-    try:
-        found = json.loads(path.read_text(encoding="utf-8")).get("data")
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path} cannot be read ({error}); choose another --out, or --overwrite to replace it"
-        ) from error
-    if found != source:
-        raise UserError(f"{folder} holds the evaluation of {found}; choose another --out, or --overwrite to replace it")
+def _skipping(failures: Failures, line: ProgressLine) -> Callable[[Frame, UserError], None]:
+    """Return what notes a frame that is left out; a mask of another label map ends it all."""
+
+    def skip(frame: Frame, error: UserError) -> None:
+        if isinstance(error, LabelError):
+            raise error
+        failures.append((frame.image, str(error)))
+        line.advance()
+
+    return skip
 
 
-def _write(evaluation: Evaluation, folder: Path, origin: dict[str, Any]) -> None:
-    scores, names = evaluation.scores, evaluation.labels.names
-    report = {
-        **scores.to_dict(),
-        "resolution": "native: logits resized to each mask's own size before the class is chosen",
-        "frames": evaluation.frames,
-        "pixels": int(scores.confusion.sum()),
-        "labels": evaluation.labels.name,
-        **origin,
-        "backend": keras.backend.backend(),
-        "device": device_name(),
-        "images_per_second": plain(evaluation.images_per_second),
-    }
-    rows = ["class,iou,dice,accuracy,pixels"]
-    rows += [
-        f"{n},{i:.6f},{d:.6f},{a:.6f},{p}"
-        for n, i, d, a, p in zip(
-            names, scores.per_class_iou, scores.per_class_dice, scores.per_class_accuracy, scores.pixels, strict=True
-        )
-    ]
-    write_text(folder / "per_class.csv", "\n".join(rows) + "\n")
-    with replacing(folder / "confusion_matrix.png") as path:
-        draw_confusion(path, scores.confusion, names)
-    with replacing(folder / "per_class_iou.png") as path:
-        draw_per_class(path, scores, evaluation.labels)
-    write_text(folder / "evaluation.json", json.dumps(report, indent=1, allow_nan=False) + "\n")
+def _handlings(
+    inference: Inference,
+    frames: Sequence[Frame],
+    load: Callable[..., Iterator[EvaluationBatch]],
+    suppress: Sequence[str],
+    estimate: bool,
+    line: ProgressLine,
+) -> list[_Handling]:
+    """Return the other priors to score under; estimating one takes a pass over the frames."""
+    found, labels = [], inference.segmenter.labels
+    if suppress:
+        note = f"never {', '.join(suppress)}"
+        found.append(_Handling("suppressed", note, suppression_bias(labels, suppress)))
+    if estimate:
+
+        def counted() -> Iterator[EvaluationBatch]:
+            for batch in load(frames, labels=None, on_error=lambda frame, error: line.advance()):
+                yield batch
+                line.advance(batch.count)
+
+        shift = estimate_shift(inference, counted(), len(frames))
+        found.append(_Handling("estimated", shift.describe(labels), shift.bias))
+    return found
+
+
+def _score(
+    inference: Inference,
+    scoring: Scoring,
+    batches: Iterator[EvaluationBatch],
+    handlings: Sequence[_Handling],
+    frames: int,
+    at: str,
+    line: ProgressLine,
+    skip: Callable[[Frame, UserError], None],
+) -> float:
+    """Give every frame with its answer to `scoring`; returns images a second after the first batch, nan without one."""
+    want = ("labels", "confidence", "sample", *(("alternatives",) if handlings else ()))
+    biases = np.stack([h.bias for h in handlings]) if handlings else None
+
+    def compute(batch: EvaluationBatch) -> dict[str, Any]:
+        size = _size(batch, at)
+        stride = sample_stride(frames, size)
+        return inference.answer(batch.images, batch.box, size, want, alternatives=biases, stride=stride)
+
+    first, started = 0, 0.0
+    for batch, answer in Pipeline().run(batches, compute):
+        size = _size(batch, at)
+        for i, frame in enumerate(batch.frames):
+            if not np.isfinite(answer["confidence"][i]).all():
+                skip(frame, UserError(f"the model's answer for {frame.image} is not a number; its weights are damaged"))
+                continue
+            scoring.add(
+                Answered(
+                    frame,
+                    truth=resize_labels(np.asarray(batch.labels)[i], size),
+                    prediction=answer["labels"][i],
+                    confidence=answer["confidence"][i],
+                    sample=answer["sample"][i],
+                    stride=sample_stride(frames, size),
+                    alternatives=answer["alternatives"][:, i] if handlings else None,
+                )
+            )
+            line.advance()
+        first, started = first or batch.count, started or time.perf_counter()  # the first batch compiles
+    timed = len(scoring.names) - first
+    return timed / (time.perf_counter() - started) if timed > 0 else float("nan")
+
+
+def _size(batch: EvaluationBatch, at: str) -> tuple[int, int]:
+    return batch.native_size if at == "native" else (batch.box.height, batch.box.width)

@@ -88,7 +88,7 @@ class RunFolder:
         self.fingerprint = fingerprint
         self.recipe = recipe.to_dict()
         self.labels = labels.to_dict()
-        self.environment = _environment() | {"data": data}
+        self.environment = describe_environment() | {"data": data}
         self._log: list[str] = []
         self.begun = self._reopened = self._cleared = False
 
@@ -117,7 +117,7 @@ class RunFolder:
         run.labels = _read_toml(run.path / "labels.toml")
         run.fingerprint = run._read("data.json", None)
         run.environment = run._read("environment.json", {})
-        run.environment.setdefault("resumed", []).append(_environment() | {"epochs": epochs})
+        run.environment.setdefault("resumed", []).append(describe_environment() | {"epochs": epochs})
         rows = run._read("history.json", []) if history is None else history
         run.history = [row for row in rows if row["epoch"] <= epochs]
         if len(run.history) < epochs:
@@ -226,7 +226,8 @@ def _refuse_unwritable(path: Path) -> None:
         raise UserError(f"{nearest} cannot be written to; choose another --out, or change its permissions")
 
 
-def _environment() -> dict[str, Any]:
+def describe_environment() -> dict[str, Any]:
+    """Return what computes here, and when: versions, backend, device, command; plain JSON values."""
     packages = ["keras", keras.backend.backend(), "numpy", "opencv-python-headless"]
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from desertseg.data import Frame
+from desertseg.data import Frame, load_evaluation
 from desertseg.engine.devices import Devices
-from desertseg.engine.evaluate import measure
 from desertseg.engine.inference import Inference
 from desertseg.metrics import Scores
 
@@ -33,13 +32,36 @@ def validate(
     confusion, losses = np.zeros((classes, classes), np.int64), np.zeros(2)
     with devices.together():
         if own:
-            shared: Any = _Shared(inference, devices)
-            scores, loss, _ = measure(shared, own, size, batch_size=batch_size, resize=resize)
+            shared = _Shared(inference, devices)
+            scores, loss = _measure(shared, own, size, batch_size, resize)
             if devices.hosts == 1:
                 return scores, loss
             confusion, losses = scores.confusion, np.array([loss * shared.batches, shared.batches])
     total, count = devices.total(losses)
     return Scores(devices.total(confusion), inference.segmenter.labels.names), float(total / count)
+
+
+def _measure(
+    inference: Any, frames: Sequence[Frame], size: tuple[int, int], batch_size: int, resize: str
+) -> tuple[Scores, float]:
+    """Return (scores over all pixels, mean loss over batches), counted on the device."""
+    labels = inference.segmenter.labels
+    confusion = np.zeros((labels.num_classes, labels.num_classes), np.int64)
+    losses: list[float] = []
+    pending: list[tuple[Any, Any]] = []
+
+    def settle() -> None:
+        counts, loss = pending.pop(0)
+        confusion[...] += np.asarray(counts).astype(np.int64)
+        losses.append(float(loss))
+
+    for batch in load_evaluation(frames, size, batch_size=batch_size, labels=labels, resize=resize):
+        pending.append(inference.counts(batch.images, batch.labels, batch.box))
+        if len(pending) > 1:  # one batch stays in flight, so that reading and computing overlap
+            settle()
+    while pending:
+        settle()
+    return Scores(confusion, labels.names), float(np.mean(losses))
 
 
 class _Shared:

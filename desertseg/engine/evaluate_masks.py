@@ -1,0 +1,94 @@
+"""Scoring anybody's masks with the code that scores a model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from desertseg.data import Frame, read_mask
+from desertseg.data.predictions import match_predictions, read_prediction
+from desertseg.engine.evaluate import Failures, conclude, find_scored
+from desertseg.engine.evaluation import Evaluation
+from desertseg.engine.evaluation_folder import check_other_data
+from desertseg.engine.scoring import Answered, Scoring
+from desertseg.errors import UserError
+from desertseg.labels import LabelError, LabelMap, load_labels
+from desertseg.terminal import progress_line
+
+
+def evaluate_masks(
+    predictions: str | Path,
+    data: str | Path | Sequence[Frame],
+    *,
+    labels: str | Path | LabelMap = "falcon",
+    split: str | None = "val",
+    index_offset: int | None = None,
+    out: str | Path | None = None,
+    boundaries: bool = True,
+    overwrite: bool = False,
+    progress: bool = True,
+) -> Evaluation:
+    """Return the scores of a folder of predicted masks on a split of a data set, and write them with pictures.
+
+    Masks are matched to frames by stem, a prefix or suffix that all share apart, and resized to the truth's size by
+    nearest neighbour. A pixel with the map's void id, or one that it ignores, is no answer and counts as a miss. A
+    frame without a readable mask is left out and named in `failures`.
+
+    Args:
+        predictions: the folder.
+        data: a folder of frames and masks, or `Frame`s.
+        labels: the label map of the truth, and of the predictions' raw ids or colours.
+        split: "train", "val", "test", or None for every frame below `data`.
+        index_offset: the number that stands for the first class, where the masks hold class indices.
+        out: folder for the files; `evaluation/<data>-<split>` in the folder of masks when None.
+        boundaries, overwrite, progress: as in `evaluate`.
+
+    Raises:
+        UserError: a folder, a label map or ids that cannot be used; the message says how to mend it.
+    """
+    started, label_map = time.perf_counter(), load_labels(labels)
+    frames, source = find_scored(data, split)
+    name = Path(data).resolve().name if isinstance(data, (str, Path)) else "frames"
+    folder = Path(out) if out is not None else Path(predictions) / "evaluation" / f"{name}-{split or 'all'}"
+    check_other_data(folder, source, overwrite)
+    pairs, missing = match_predictions(predictions, frames)
+    failures: Failures = [(Path(predictions), f"there is no mask of frame {name} in {predictions}") for name in missing]
+    with Scoring(label_map, boundaries) as scoring, progress_line("evaluate", len(pairs), "masks", progress) as line:
+        for frame, path in pairs:
+            line.advance()
+            try:
+                truth = _read_truth(frame, label_map)
+                size = (truth.shape[0], truth.shape[1])
+                prediction = read_prediction(path, label_map, size, index_offset=index_offset)
+            except LabelError:
+                raise
+            except UserError as error:
+                failures.append((path, str(error)))
+                continue
+            scoring.add(Answered(frame, truth, prediction))
+        scoring.finish()
+    seconds = time.perf_counter() - started
+    origin = {
+        "resolution": "native: each predicted mask resized to its truth's size by nearest neighbour",
+        "model": None,
+        "predictions": str(predictions),
+        "data": source,
+        "split": split,
+        "size": None,
+        "at": "native",
+        "views": None,
+        "backend": None,
+        "device": None,
+        "images_per_second": len(scoring.names) / seconds,
+        "seconds": seconds,
+    }
+    return conclude(scoring, folder, origin, failures)
+
+
+def _read_truth(frame: Frame, labels: LabelMap) -> np.ndarray:
+    if frame.mask is None:
+        raise UserError(f"image {frame.image} has no mask to score against; add it or remove the image")
+    return read_mask(frame.mask, labels)

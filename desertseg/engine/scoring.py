@@ -1,0 +1,185 @@
+"""What is counted of every frame that is scored, and added up: whoever predicted it, a model or somebody's masks."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from desertseg.data import Frame
+from desertseg.engine.worst import WorstFrames
+from desertseg.errors import UserError
+from desertseg.labels import IGNORE_INDEX, LabelMap
+from desertseg.metrics import Scores
+from desertseg.metrics.boundary import BoundaryCounts, count_boundaries
+from desertseg.metrics.calibration import Calibration, LogitSample
+
+BANDS = ("top third", "middle third", "bottom third")
+TOLERANCES = (2, 5)
+_COUNTERS = 2  # threads; NumPy and OpenCV leave Python's lock while they count
+_IN_FLIGHT = 8  # frames that may wait to be counted, so that memory stays flat
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What was answered for one frame.
+
+    Attributes:
+        frame: the frame.
+        truth: uint8 (H, W), 255 = ignore.
+        prediction: uint8 (H, W), 255 = no answer, which counts as a miss.
+        confidence: float32 (H, W), the largest probability; None where only a mask is known.
+        sample: float32 (h, w, C), logits of every `stride`-th row and column; None as above.
+        stride: of the sample.
+        alternatives: uint8 (K, H, W), the classes under other priors.
+    """
+
+    frame: Frame
+    truth: np.ndarray
+    prediction: np.ndarray
+    confidence: np.ndarray | None = None
+    sample: np.ndarray | None = None
+    stride: int = 1
+    alternatives: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """Of one frame: int64 (bands, C, C + 1), int64 (K, C, C), and what the others count."""
+
+    bands: np.ndarray
+    alternatives: np.ndarray
+    boundaries: BoundaryCounts | None
+    calibration: Calibration | None
+
+
+@dataclass
+class Scoring:
+    """Adds up frames, counting each on a thread; a context manager.
+
+    Memory stays flat: of a frame its confusion matrix remains, and the pictures of the worst.
+
+    Args:
+        labels: the label map.
+        boundaries: whether to count how well borders are met, which costs most.
+        alternatives: names of the other priors under which `Answered.alternatives` were chosen.
+
+    Attributes:
+        names, scenes: of the frames in the order in which they were added.
+        confusions: int32 (C, C) a frame, truth in rows.
+        unanswered: int32 (C,) a frame: pixels of each class that got no answer.
+        bands: int64 (3, C, C + 1): the upper, middle and lower third of the rows, no answer in the last column.
+        other: int64 (K, C, C): under the other priors.
+        boundary, calibration: the sums; None where nothing was counted.
+        sample: logits and truth of some pixels, for fitting a temperature.
+        worst: the frames that each class lost most on.
+    """
+
+    labels: LabelMap
+    boundaries: bool = True
+    alternatives: Sequence[str] = ()
+    names: list[str] = field(default_factory=list)
+    scenes: list[str] = field(default_factory=list)
+    confusions: list[np.ndarray] = field(default_factory=list)
+    unanswered: list[np.ndarray] = field(default_factory=list)
+    boundary: BoundaryCounts | None = None
+    calibration: Calibration | None = None
+    sample: LogitSample = field(default_factory=LogitSample)
+
+    def __post_init__(self) -> None:
+        classes = self.labels.num_classes
+        self.bands = np.zeros((len(BANDS), classes, classes + 1), np.int64)
+        self.other = np.zeros((len(self.alternatives), classes, classes), np.int64)
+        self.worst = WorstFrames(self.labels)
+        self._pool = ThreadPoolExecutor(_COUNTERS, thread_name_prefix="desertseg-count")
+        self._running: deque[tuple[Answered, Future[_Counts]]] = deque()
+
+    def __enter__(self) -> Scoring:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def add(self, answered: Answered) -> None:
+        """Queue a frame."""
+        self._running.append((answered, self._pool.submit(self._count, answered)))
+        while len(self._running) > _IN_FLIGHT:
+            self._settle()
+
+    def finish(self) -> None:
+        """Wait until every frame is counted.
+
+        Raises:
+            UserError: no frame was scored.
+        """
+        while self._running:
+            self._settle()
+        if not self.names:
+            raise UserError("no frame could be scored; see the reasons above, and mend the files or the folder")
+
+    @property
+    def scores(self) -> Scores:
+        """Every score of the whole."""
+        return self.scores_of(self.bands.sum(axis=0))
+
+    def scores_of(self, counts: np.ndarray) -> Scores:
+        """Return the scores of int64 (C, C + 1), no answer in the last column."""
+        return Scores(counts[:, :-1], self.labels.names, counts[:, -1])
+
+    def _settle(self) -> None:
+        answered, running = self._running.popleft()
+        counts = running.result()
+        total = counts.bands.sum(axis=0)
+        confusion, unanswered = total[:, :-1], total[:, -1]
+        self.names.append(answered.frame.name)
+        self.scenes.append(answered.frame.scene)
+        self.confusions.append(confusion.astype(np.int32))
+        self.unanswered.append(unanswered.astype(np.int32))
+        self.bands += counts.bands
+        self.other += counts.alternatives
+        self.boundary = _sum(self.boundary, counts.boundaries)
+        self.calibration = _sum(self.calibration, counts.calibration)
+        if answered.sample is not None:
+            self.sample.add(answered.sample, answered.truth[:: answered.stride, :: answered.stride])
+        self.worst.offer(answered.frame, confusion, unanswered, answered.prediction)
+
+    def _count(self, answered: Answered) -> _Counts:
+        truth, prediction, classes = answered.truth, answered.prediction, self.labels.num_classes
+        edges = [round(i * truth.shape[0] / len(BANDS)) for i in range(len(BANDS) + 1)]
+        bands = [_count_pixels(truth[a:b], prediction[a:b], classes) for a, b in pairwise(edges)]
+        chosen = () if answered.alternatives is None else answered.alternatives
+        others = [_count_pixels(truth, other, classes)[:, :-1] for other in chosen]
+        return _Counts(
+            bands=np.stack(bands),
+            alternatives=np.array(others, np.int64).reshape(-1, classes, classes),
+            boundaries=count_boundaries(truth, prediction, classes, TOLERANCES) if self.boundaries else None,
+            calibration=self._calibrate(answered),
+        )
+
+    def _calibrate(self, answered: Answered) -> Calibration | None:
+        if answered.confidence is None:
+            return None
+        valid = answered.truth != IGNORE_INDEX
+        calibration = Calibration()
+        calibration.add(answered.confidence[valid], (answered.prediction == answered.truth)[valid])
+        return calibration
+
+
+def _count_pixels(truth: np.ndarray, prediction: np.ndarray, num_classes: int) -> np.ndarray:
+    """Return int64 (C, C + 1): truth in rows, prediction in columns, no answer in the last; ignored pixels left out.
+
+    Both hold classes or 255: the readers and the network see to it.
+    """
+    code = np.minimum(truth, num_classes).astype(np.uint16) * np.uint16(num_classes + 1)
+    code += np.minimum(prediction, num_classes)
+    counts = np.bincount(code.ravel(), minlength=(num_classes + 1) ** 2)
+    return counts.reshape(num_classes + 1, num_classes + 1)[:num_classes]
+
+
+def _sum(total: Any, part: Any) -> Any:
+    return part if total is None else total if part is None else total + part
