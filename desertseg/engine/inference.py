@@ -14,6 +14,8 @@ from keras import ops
 
 from desertseg.data import Box
 from desertseg.engine.compiled import compile_function
+from desertseg.engine.interpolation import resize
+from desertseg.engine.strips import Strips, is_large
 from desertseg.errors import UserError, suggest
 from desertseg.labels import LabelMap
 from desertseg.metrics import count_confusion
@@ -90,6 +92,8 @@ class Inference:
         self._label_program = lru_cache(maxsize=32)(self._build_labels)
         self._count_program = lru_cache(maxsize=32)(self._build_counts)
         self._answer_program = lru_cache(maxsize=32)(self._build_answer)
+        self._see_program = lru_cache(maxsize=32)(self._build_see)
+        self._strip_program = lru_cache(maxsize=8)(self._build_strips)
 
     def labels(self, images: Any, box: Box, native_size: tuple[int, int]) -> Any:
         """Return a device array, uint8 (B, Hn, Wn): the class of every native pixel.
@@ -99,6 +103,8 @@ class Inference:
             box: where in (h, w) the frames lie.
             native_size: (Hn, Wn) of the frames.
         """
+        if is_large(native_size):
+            return self.answer(images, box, native_size)["labels"]
         return self._label_program(box, tuple(native_size))(images)
 
     def counts(self, images: Any, labels: Any, box: Box) -> tuple[Any, Any]:
@@ -122,7 +128,7 @@ class Inference:
         alternatives: np.ndarray | None = None,
         stride: int = 1,
     ) -> dict[str, Any]:
-        """Return device arrays for every native pixel, by name; one program computes all that is wanted.
+        """Return arrays for every native pixel, by name; on the device, but for huge frames, which come by strips.
 
         - "labels" uint8 (B, Hn, Wn): the class
         - "finite" bool (B, Hn): whether every eighth pixel of a row got numbers, neither NaN nor infinite ones
@@ -150,31 +156,31 @@ class Inference:
         classes = self.segmenter.labels.num_classes
         added = np.zeros(classes, np.float32) if bias is None else np.asarray(bias, np.float32)
         others = np.zeros((0, classes), np.float32) if alternatives is None else np.asarray(alternatives, np.float32)
-        program = self._answer_program(box, tuple(native_size), tuple(sorted(set(want))), len(others), stride)
-        return program(images, added, others)
+        chosen = tuple(sorted(set(want)))
+        if is_large(native_size):
+            strips = self._strip_program(tuple(native_size), chosen, len(others), stride)
+            return strips.answer(self._see_program(box)(images), added, others)
+        return self._answer_program(box, tuple(native_size), chosen, len(others), stride)(images, added, others)
 
-    def _native_logits(self, images: Any, box: Box, native_size: tuple[int, int]) -> Any:
-        """Return logits, or the logarithm of averaged probabilities, which a softmax leaves as they are."""
-        if self.views.count == 1 and self.views.scales == (1.0,):
-            return self._view(images, box, native_size, 1.0, False)
-        total = ops.zeros(())
-        for scale in self.views.scales:
-            for flipped in (False, True)[: 2 if self.views.flip else 1]:
-                total = total + ops.softmax(self._view(images, box, native_size, scale, flipped), axis=-1)
-        return ops.log(ops.maximum(total / self.views.count, _SMALLEST))
+    def _see(self, images: Any, box: Box) -> list[Any]:
+        """Return the logits of every view within the box, (B, h, w, C) each."""
+        return [
+            self._view(images, box, scale, flipped)
+            for scale in self.views.scales
+            for flipped in (False, True)[: 2 if self.views.flip else 1]
+        ]
 
-    def _view(self, images: Any, box: Box, native_size: tuple[int, int], scale: float, flipped: bool) -> Any:
-        """Return one view's logits, (B, Hn, Wn, C)."""
+    def _view(self, images: Any, box: Box, scale: float, flipped: bool) -> Any:
         height, width = images.shape[1:3]
         seen = images
         if scale != 1:
-            seen = _resize(ops.cast(images, "float32"), (round(height * scale), round(width * scale)))
+            seen = resize(ops.cast(images, "float32"), (round(height * scale), round(width * scale)))
         logits = self.segmenter(ops.flip(seen, axis=2) if flipped else seen, training=False)
-        logits = ops.flip(logits, axis=2) if flipped else logits
-        if scale != 1:
-            logits = _resize(logits, (height, width))
-        logits = logits[:, box.top : box.top + box.height, box.left : box.left + box.width]
-        return _resize(logits, native_size)
+        logits = resize(ops.flip(logits, axis=2) if flipped else logits, (height, width))
+        return logits[:, box.top : box.top + box.height, box.left : box.left + box.width]
+
+    def _native_logits(self, images: Any, box: Box, native_size: tuple[int, int]) -> Any:
+        return _merge([resize(logits, native_size) for logits in self._see(images, box)])
 
     def _build_labels(self, box: Box, native_size: tuple[int, int]) -> Callable[..., Any]:
         def labels(images: Any) -> Any:
@@ -186,13 +192,20 @@ class Inference:
         self, box: Box, native_size: tuple[int, int], want: tuple[str, ...], others: int, stride: int
     ) -> Callable[..., dict[str, Any]]:
         def answer(images: Any, bias: Any, alternatives: Any) -> dict[str, Any]:
-            plain = self._native_logits(images, box, native_size)
-            found = _describe(plain + bias, want, stride)
-            if "alternatives" in want:
-                found["alternatives"] = ops.stack([_choose(plain + alternatives[k]) for k in range(others)])
-            return found
+            return _describe(self._native_logits(images, box, native_size), bias, alternatives, want, others, stride)
 
         return compile_function(self.segmenter, answer, deterministic=self._deterministic)
+
+    def _build_see(self, box: Box) -> Callable[..., list[Any]]:
+        return compile_function(
+            self.segmenter, lambda images: self._see(images, box), deterministic=self._deterministic
+        )
+
+    def _build_strips(self, native_size: tuple[int, int], want: tuple[str, ...], others: int, stride: int) -> Strips:
+        def finish(views: Sequence[Any], bias: Any, alternatives: Any) -> dict[str, Any]:
+            return _describe(_merge(views), bias, alternatives, want, others, stride)
+
+        return Strips(self.segmenter, finish, native_size, stride=stride, deterministic=self._deterministic)
 
     def _build_counts(self, box: Box, native_size: tuple[int, int]) -> Callable[..., Any]:
         def counts(images: Any, labels: Any) -> tuple[Any, Any]:
@@ -208,9 +221,24 @@ def _choose(logits: Any) -> Any:
     return ops.cast(ops.argmax(logits, axis=-1), "uint8")
 
 
-def _describe(logits: Any, want: Sequence[str], stride: int) -> dict[str, Any]:
-    """Return what `Inference.answer` lists, but for the alternatives, from logits (B, H, W, C)."""
+def _merge(views: Sequence[Any]) -> Any:
+    """Return logits, or the logarithm of averaged probabilities, which a softmax leaves as they are."""
+    if len(views) == 1:
+        return views[0]
+    total = ops.zeros(())
+    for logits in views:
+        total = total + ops.softmax(logits, axis=-1)
+    return ops.log(ops.maximum(total / len(views), _SMALLEST))
+
+
+def _describe(
+    plain: Any, bias: Any, alternatives: Any, want: Sequence[str], others: int, stride: int
+) -> dict[str, Any]:
+    """Return what `Inference.answer` lists, from logits (B, H, W, C)."""
     found: dict[str, Any] = {}
+    logits = plain + bias
+    if "alternatives" in want:
+        found["alternatives"] = ops.stack([_choose(plain + alternatives[k]) for k in range(others)])
     if "labels" in want:
         found["labels"] = _choose(logits)
     if "finite" in want:
@@ -227,7 +255,3 @@ def _describe(logits: Any, want: Sequence[str], stride: int) -> dict[str, Any]:
     if "probabilities" in want:
         found["probabilities"] = ops.cast(ops.exp(shifted) / total[..., None], "float16")
     return found
-
-
-def _resize(x: Any, size: tuple[int, int]) -> Any:
-    return ops.image.resize(x, size, interpolation="bilinear", data_format="channels_last")
