@@ -121,7 +121,7 @@ class LogitSample:
         logits, labels = _check_pixels(logits, labels)
         places = (self._random.permutation(len(labels)) + self._random.random()) / max(1, len(labels))
         kept = places < self.threshold
-        self._parts.append((places[kept], logits[kept], labels[kept]))
+        self._parts.append((places[kept], logits[kept].astype(np.float32), labels[kept]))
         self._held += int(kept.sum())
         while self._held > self.limit:
             self._thin()

@@ -92,6 +92,17 @@ def test_the_bias_of_rare_classes_is_clipped():
     assert np.isfinite(prior_bias([1, 0], [0, 1])).all()
 
 
+def test_the_bias_of_a_model_that_needs_a_temperature():
+    probabilities, _ = draw(TARGET, n=500)
+    logits = 3 * np.log(probabilities)  # too sure by a factor of 3
+    bias = prior_bias(TARGET, SOURCE, temperature=3)
+    np.testing.assert_allclose(
+        softmax((logits + bias) / 3, axis=1),
+        softmax(np.log(probabilities) + np.log(TARGET / SOURCE), axis=1),
+        rtol=1e-5,
+    )
+
+
 def test_what_cannot_be_estimated_is_refused():
     good = np.full((3, 2), 0.5)
     for bad in (good * 2, good - 0.6, good * np.nan):
@@ -107,3 +118,5 @@ def test_what_cannot_be_estimated_is_refused():
         prior_bias([0.5, 0.5], [1.0])
     with pytest.raises(MetricError, match="a floor"):
         prior_bias([0.5, 0.5], [0.5, 0.5], floor=0)
+    with pytest.raises(MetricError, match="a temperature of -1"):
+        prior_bias([0.5, 0.5], [0.5, 0.5], temperature=-1)
