@@ -8,12 +8,13 @@ PIP := PYTHONWARNINGS=ignore $(BIN)/pip install --quiet
 THREADS ?= 2
 PARITY_BACKENDS ?= jax tensorflow
 PARITY_TESTS ?= tests/parity
+CHROMIUM ?= /usr/bin/chromium
 # What depends on the backend is tested on both; the rest once. The examples run on JAX: what they call is in the rooms.
 KERAS_TESTS := tests/augment tests/engine tests/layers tests/losses tests/metrics tests/models
 
 export TF_CPP_MIN_LOG_LEVEL := 2
 
-.PHONY: venv demo test lint parity slow clean
+.PHONY: venv demo test test-ui lint parity slow clean
 
 venv: $(VENV)/.base
 
@@ -48,6 +49,15 @@ lint: $(VENV)/.test
 test: $(VENV)/.test
 	KERAS_BACKEND=jax $(BIN)/pytest -n $(THREADS) --dist loadgroup tests
 	KERAS_BACKEND=tensorflow $(BIN)/pytest -n $(THREADS) --dist loadgroup $(KERAS_TESTS)
+
+# Of playwright only the Python package is installed; the browser is the system's, and nothing is downloaded.
+$(VENV)/.ui: $(VENV)/.test
+	$(PIP) 'playwright>=1.49,<2'
+	touch $@
+
+test-ui: $(VENV)/.ui
+	@test -x $(CHROMIUM) || { echo "no Chromium at $(CHROMIUM): apt install chromium, or make test-ui CHROMIUM=..."; exit 1; }
+	KERAS_BACKEND=jax CHROMIUM=$(CHROMIUM) $(BIN)/pytest -m browser tests/report
 
 parity: $(VENV)/.parity
 	for backend in $(PARITY_BACKENDS); do \

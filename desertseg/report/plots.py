@@ -1,15 +1,23 @@
-"""Scores as PNG: IoU per class, confusion matrix. Drawn without a display."""
+"""Scores as PNG: IoU per class, four scores per class, confusion matrix. Drawn without a display."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from desertseg.labels import LabelMap
 from desertseg.metrics.confusion import Scores
 from desertseg.report.figure import GREY, new_figure, tidy
+
+_METRICS = (
+    ("iou", "IoU", "#1f5f8b"),
+    ("precision", "precision", "#c4783c"),
+    ("recall", "recall", "#7aa65a"),
+    ("dice", "Dice", "#9aa3ab"),
+)
 
 
 def draw_per_class(path: Path, scores: Scores, labels: LabelMap) -> None:
@@ -32,6 +40,35 @@ def draw_per_class(path: Path, scores: Scores, labels: LabelMap) -> None:
     axes.set_xlabel("IoU")
     axes.set_title(f"{scores.definition}: {scores.miou:.4f}", fontsize=10)
     tidy(axes)
+    figure.savefig(path, dpi=110)
+
+
+def draw_class_metrics(path: Path, scores: Scores | Mapping[str, Any]) -> None:
+    """Write IoU, precision, recall and Dice by class as grouped bars, each mean as a line: `per_class_metrics.png`.
+
+    Args:
+        path: the file.
+        scores: of an evaluation, or its `to_dict` with "per_class_iou", "per_class_precision" and so on.
+    """
+    values = scores if isinstance(scores, Mapping) else scores.to_dict()
+    names = list(values["per_class_iou"])
+    figure = new_figure(max(8.0, 0.95 * len(names) + 1.6), 4.8)
+    axes = figure.subplots()
+    for place, (key, title, color) in enumerate(_METRICS):
+        found = [values[f"per_class_{key}"][name] for name in names]
+        heights = np.array([np.nan if v is None else v for v in found], np.float64)
+        across = np.arange(len(names)) + 0.2 * (place - 1.5)
+        axes.bar(across, np.nan_to_num(heights), 0.18, color=color, label=title, edgecolor="#333333", linewidth=0.4)
+        for x in across[~np.isfinite(heights)]:
+            axes.text(x, 0.01, "–", ha="center", fontsize=7, color=GREY)
+    mean = values["miou"] or 0.0
+    axes.axhline(mean, color="black", linestyle="--", linewidth=1, label=f"mIoU {mean:.4f}")
+    axes.set_xticks(range(len(names)), names, rotation=30, ha="right")
+    axes.set_ylim(0, 1)
+    axes.set_title(str(values["definition"]), fontsize=10, loc="left")
+    tidy(axes)
+    axes.grid(visible=False, axis="x")
+    axes.legend(frameon=False, fontsize=9, ncols=5, loc="lower right", bbox_to_anchor=(1, 1.05))
     figure.savefig(path, dpi=110)
 
 
