@@ -19,7 +19,7 @@ def compare(runs: tuple[str, ...], evaluation: str | None, out: str | None) -> N
     """Compare runs with the first one, frame by frame: each class better, worse, or not to be told.
 
     RUN is a run folder that has been evaluated, or an evaluation folder. Both must have been scored on the same masks;
-    frames that only some have are left out.
+    frames that only some have are left out. It tells models apart, not recipes: two seeds of one recipe may differ too.
 
     \b
     Examples:
@@ -35,6 +35,9 @@ def compare(runs: tuple[str, ...], evaluation: str | None, out: str | None) -> N
         click.echo("\n".join(_table(run, comparison)) + "\n")
     left_out = f" ({comparison.left_out} that not all have are left out)" if comparison.left_out else ""
     click.echo(f"{comparison.frames} frames in common{left_out}, {comparison.pixels:,} pixels; {comparison.intervals}.")
+    rows = [row for run in comparison.runs for row in (*run.classes, *run.means.values())]
+    if any(row.by_frame is None or row.by_scene is None for row in rows):
+        click.echo("No interval (-) where fewer than two frames, or scenes, show the class.")
     click.echo(f"{VERDICT_RULE[0].upper()}{VERDICT_RULE[1:]}.")
     if out:
         click.echo(f"Wrote {out}")

@@ -6,6 +6,7 @@ from desertseg.data.errors import DataError
 from desertseg.data.evaluation import EvaluationBatch, load_evaluation
 from desertseg.data.folders import Frame, find_frames, find_images
 from desertseg.data.letterbox import Box, fit_box, letterbox, letterbox_labels, resize_image, resize_labels
+from desertseg.data.predictions import match_predictions, read_prediction
 from desertseg.data.read import image_size, read_image, read_mask, read_pair, write_png
 from desertseg.data.source import BatchSource
 from desertseg.data.statistics import ClassIndex, index_classes
@@ -28,9 +29,11 @@ __all__ = [
     "letterbox_labels",
     "load_dataset",
     "load_evaluation",
+    "match_predictions",
     "read_image",
     "read_mask",
     "read_pair",
+    "read_prediction",
     "resize_image",
     "resize_labels",
     "write_png",

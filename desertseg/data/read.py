@@ -73,6 +73,8 @@ def read_samples(path: str | Path) -> np.ndarray:
     samples = _as_gray(pixels)
     if samples is None:
         raise DataError(f"{source} holds colours; expected one number a pixel")
+    if samples.dtype not in (np.uint8, np.uint16):
+        raise DataError(f"{source} holds {samples.dtype} values; expected whole numbers of 8 or 16 bits")
     return samples
 
 

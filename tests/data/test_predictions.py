@@ -176,6 +176,9 @@ def test_wrong_values_are_explained(tmp_path: Path) -> None:
         read_prediction(path, FALCON, (1, 1))
     with pytest.raises(DataError, match="holds colours; expected one number a pixel"):
         read_prediction(path, FALCON, (1, 1), index_offset=0)
+    cv2.imwrite(str(tmp_path / "a.tiff"), np.array([[0.5, 1]], np.float32))
+    with pytest.raises(DataError, match="holds float32 values"):
+        read_prediction(tmp_path / "a.tiff", FALCON, (1, 1), index_offset=0)
     path.write_bytes(b"")
     with pytest.raises(DataError, match="is empty"):
         read_prediction(path, FALCON, (1, 1))
