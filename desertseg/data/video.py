@@ -119,7 +119,7 @@ class VideoWriter:
     """
 
     def __init__(self, path: str | Path, fps: float, size: tuple[int, int]) -> None:
-        self.path, self.fps, self.size, self.written = Path(path), fps, tuple(size), 0
+        self.path, self.fps, self.size, self.written = Path(path), fps, (size[0], size[1]), 0
         check_video_path(self.path)
 
     def __enter__(self) -> VideoWriter:

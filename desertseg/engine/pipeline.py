@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -67,3 +67,16 @@ class Pipeline:
             self.seconds = now - self._started
         self.batches, self._free = self.batches + 1, now
         return fetched
+
+
+def read_ahead(items: Iterable[Batch], depth: int) -> Generator[Batch, None, None]:
+    """Yield `items` while a thread of their own makes up to `depth` of the next ones."""
+    source, end = iter(items), object()
+    pool = ThreadPoolExecutor(1, thread_name_prefix="desertseg-read")
+    try:
+        waiting = deque(pool.submit(next, source, end) for _ in range(depth))
+        while (item := waiting.popleft().result()) is not end:
+            waiting.append(pool.submit(next, source, end))
+            yield cast(Batch, item)
+    finally:  # also where the consumer stops early
+        pool.shutdown(cancel_futures=True)

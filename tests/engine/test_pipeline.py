@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from desertseg.engine.pipeline import Pipeline
+from desertseg.engine.pipeline import Pipeline, read_ahead
 
 
 class Slow:
@@ -71,3 +71,28 @@ def test_errors_of_both_sides_are_raised() -> None:
         list(Pipeline().run(broken(), lambda b: {"x": Slow(b)}))
     with pytest.raises(ValueError, match="no such shape"):
         list(Pipeline().run([1], refuse))
+
+
+def test_items_are_made_ahead_in_order_and_no_further() -> None:
+    made: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(9):
+            made.append(number)
+            yield number
+
+    ahead = read_ahead(items(), 2)
+    assert next(ahead) == 0
+    ahead.close()
+    assert len(made) <= 4
+    assert list(read_ahead(range(9), 3)) == list(range(9))
+    assert [t.name for t in threading.enumerate() if t.name.startswith("desertseg-read")] == []
+
+    def broken() -> Iterator[int]:
+        yield 1
+        raise OSError("disk")
+
+    ahead = read_ahead(broken(), 4)
+    assert next(ahead) == 1
+    with pytest.raises(OSError, match="disk"):
+        next(ahead)

@@ -1,0 +1,51 @@
+"""The frames of a labelled video: tinted, with a key to the colours inside, since a video keeps its size."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from desertseg.labels import LabelMap
+from desertseg.report.overlay import tint_labels
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_SMALLEST = 240  # rows of a frame below which a key could not be read
+_OPACITY = 0.75
+
+
+class Film:
+    """Draws the frames of one video, all with the same key in the lower left corner.
+
+    Args:
+        label_map: gives colours and names.
+        size: (height, width) of the frames; small ones get no key.
+    """
+
+    def __init__(self, label_map: LabelMap, size: tuple[int, int]) -> None:
+        self.label_map = label_map
+        key = _draw_key(label_map, size[0]) if size[0] >= _SMALLEST else None
+        fits = key is not None and key.shape[0] <= size[0] // 2 and key.shape[1] <= size[1] // 2
+        self._key = key if fits else None
+
+    def draw(self, image: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Return uint8 (H, W, 3) RGB from a frame and its labels, uint8 (H, W)."""
+        drawn = tint_labels(image, labels, self.label_map)
+        if self._key is not None:
+            height, width = self._key.shape[:2]
+            corner = drawn[-height:, :width]
+            corner[:] = cv2.addWeighted(corner, 1 - _OPACITY, self._key, _OPACITY, 0)
+        return drawn
+
+
+def _draw_key(label_map: LabelMap, height: int) -> np.ndarray:
+    """Return uint8 (h, w, 3): a swatch and a name for every class, in the map's order."""
+    row = max(12, height // 32)
+    scale, thickness = row / 34, max(1, row // 20)
+    widths = [cv2.getTextSize(name, _FONT, scale, thickness)[0][0] for name in label_map.names]
+    key = np.full((row * label_map.num_classes + row // 2, max(widths) + 2 * row, 3), 250, np.uint8)
+    for line, found in enumerate(label_map.classes):
+        top = row // 4 + line * row
+        cv2.rectangle(key, (row // 2, top + row // 8), (row * 5 // 4, top + row * 7 // 8), found.color, -1)
+        place = (row * 3 // 2, top + row * 3 // 4)
+        cv2.putText(key, found.name, place, _FONT, scale, (30, 30, 30), thickness, cv2.LINE_AA)
+    return key
