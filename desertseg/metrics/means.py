@@ -179,7 +179,7 @@ def _describe(
         (
             f"miou_{some}",
             f"mIoU, {some} classes",
-            f"mean IoU over the {left} present of {some} classes; pixels whose truth is {left_out} are left out, "
+            f"mean IoU over the {left} classes present in the truth but for {left_out}: pixels of those are left out, "
             "other pixels predicted as those are misses",
         ),
         (

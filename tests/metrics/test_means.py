@@ -115,7 +115,10 @@ def test_definitions_say_what_is_left_out() -> None:
     assert next(iter(means)) == "miou"
     assert means["miou"].definition.startswith("mean IoU over the 2 classes present in the truth; 2 scenes are few")
     assert means["miou_3"].name == "mIoU, 3 classes"
-    assert "the 2 present of 3 classes; pixels whose truth is Logs, Flowers are left out" in means["miou_3"].definition
+    assert (
+        "the 2 classes present in the truth but for Logs, Flowers: pixels of those are left out"
+        in means["miou_3"].definition
+    )
     assert "mean over 2 batches of two" in means["miou_batch2"].definition
     assert "24 pixels" in means["pixel_accuracy"].definition
     values = json.loads(json.dumps([m.to_dict() for m in means.values()], allow_nan=False))
