@@ -19,6 +19,7 @@ _COMMANDS = {
     "predict": "Label frames: raw-id masks, colours, overlays.",
     "report": "Make one page of a run: scores, pictures, training.",
     "recipes": "List the shipped recipes, or show one.",
+    "benchmark": "Measure how fast a model is: latency, throughput, memory.",
     "models": "List the networks, their cost and their weights.",
     "augment": "Draw a contact sheet of a recipe's augmentation.",
     "synth": "Draw a procedural desert in Falcon's format.",
