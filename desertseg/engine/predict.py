@@ -55,8 +55,8 @@ class Predictions:
     folder: Path
     labels: LabelMap
     frames: tuple[str, ...]
-    masks: tuple[Path, ...]
-    failures: tuple[tuple[Path, str], ...]
+    masks: tuple[Path, ...] = ()
+    failures: tuple[tuple[Path, str], ...] = ()
     notes: tuple[str, ...] = ()
     images_per_second: float = float("nan")
     idle: float = float("nan")
