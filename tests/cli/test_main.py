@@ -66,7 +66,7 @@ def test_predict_ends_with_1_where_a_file_was_bad(tiny_run: Path, tiny_desert: P
     result = run("predict", "--model", tiny_run / "best.keras", tmp_path / "frames", "--out", tmp_path / "out")
     assert result.exit_code == 1
     assert "skipped: " in result.output
-    assert "1 of 6 files could not be read" in result.output
+    assert "1 of 6 files could not be labelled" in result.output
 
 
 @pytest.mark.parametrize(
