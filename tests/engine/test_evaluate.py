@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -100,3 +101,63 @@ def test_a_keras_model_that_is_no_segmenter(tiny_desert: Path, tmp_path: Path) -
     keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "dense.keras")
     with pytest.raises(UserError, match="holds a Sequential, not a desertseg Segmenter"):
         evaluate(tmp_path / "dense.keras", tiny_desert, progress=False)
+
+
+def test_the_details_are_of_the_same_pixels(evaluation, tiny_desert: Path) -> None:
+    """Scenes, bands, frames and calibration each add up to the whole; the CSV has a row a frame."""
+    details, total = evaluation.details, int(evaluation.scores.confusion.sum())
+    assert sum(band["pixels"] for band in details["bands"]) == total
+    assert sum(scene["pixels"] for scene in details["scenes"].values()) == total
+    assert sum(scene["frames"] for scene in details["scenes"].values()) == 5
+    assert sum(row["count"] for row in details["calibration"]["bins"]) == total
+    right = sum(row["count"] * (row["accuracy"] or 0) for row in details["calibration"]["bins"])
+    assert right / total == pytest.approx(evaluation.scores.pixel_accuracy)
+    stored = np.load(evaluation.folder / "frames.npz")
+    np.testing.assert_array_equal(stored["confusion"].sum(axis=0), evaluation.scores.confusion)
+    assert stored["names"].tolist() == [f.name for f in find_frames(tiny_desert, "val")]
+    assert len((evaluation.folder / "frames.csv").read_text().splitlines()) == 6
+    assert all((evaluation.folder / w["picture"]).is_file() for rows in details["worst"].values() for w in rows)
+    assert {mean.key for mean in evaluation.means} >= {"miou", "miou_all", "miou_image", "miou_batch2", "map50"}
+    assert "<html" in (evaluation.folder / "report.html").read_text()
+
+
+def test_other_priors_are_scored_over_the_same_classes(tiny_run: Path, tiny_desert: Path) -> None:
+    model = load_segmenter(tiny_run / "best.keras")
+    found = evaluate(model, tiny_desert, suppress=["Sky"], estimate_priors=True, boundaries=False, progress=False)
+    plain, suppressed, estimated = found.details["handling"]
+    assert [plain["name"], suppressed["name"], estimated["name"]] == ["none", "suppressed", "estimated"]
+    assert plain["miou"] == found.scores.miou
+    assert plain["per_class_iou"]["Sky"] > 0.3
+    assert suppressed["per_class_iou"]["Sky"] == 0
+    assert suppressed["pixels"] == estimated["pixels"] == plain["pixels"]
+    assert "->" in estimated["note"]
+
+
+def test_scored_at_the_training_size_the_truth_is_reduced(tiny_run: Path, tiny_desert: Path) -> None:
+    model = load_segmenter(tiny_run / "best.keras")
+    found = evaluate(model, tiny_desert, at="input", progress=False)
+    assert found.scores.pixels.sum() == 5 * 32 * 53  # 48x80 fitted into 32x64
+    assert found.details["resolution"].startswith("input")
+
+
+def test_what_cannot_be_scored_is_left_out_and_named(tiny_run: Path, tiny_desert: Path, tmp_path: Path) -> None:
+    data = tmp_path / "desert"
+    shutil.copytree(tiny_desert / "val", data / "val")
+    broken = sorted((data / "val" / "Color_Images").iterdir())[1]
+    broken.write_bytes(broken.read_bytes()[:200])
+    model = load_segmenter(tiny_run / "best.keras")
+    found = evaluate(model, data, progress=False)
+    assert found.frames == 4
+    ((path, reason),) = found.failures
+    assert path == broken
+    assert "cut off" in reason or "damaged" in reason
+    whole = evaluate(model, tiny_desert, progress=False).scores.confusion.sum()
+    assert found.scores.confusion.sum() == whole * 4 / 5
+
+
+def test_a_model_that_answers_nan_scores_nothing(tiny_run: Path, tiny_desert: Path) -> None:
+    model = load_segmenter(tiny_run / "best.keras")
+    variable = model.trainable_variables[-1]
+    variable.assign(np.full(variable.shape, np.nan, "float32"))
+    with pytest.raises(UserError, match="no frame could be scored"):
+        evaluate(model, tiny_desert, progress=False)

@@ -39,13 +39,17 @@ def batches(count: int):
 @pytest.mark.parametrize("shares", [(0.1, 0.2, 0.7), (0.6, 0.3, 0.1), (0.5, 0.5, 0.0)])
 def test_shifted_class_shares_are_found(shares: tuple[float, ...]) -> None:
     familiarity = SimpleNamespace(class_shares=SOURCE, temperature=None)
-    found = estimate_shift(Oracle(np.array(shares), familiarity), batches(5), 10)  # type: ignore[arg-type]
+    found = estimate_shift(Oracle(np.array(shares), familiarity), batches(5), 10, strength=0)  # type: ignore[arg-type]
     np.testing.assert_allclose(found.target, shares, atol=0.02)
     expected = np.log(np.maximum(shares, 1e-3) / SOURCE)
     seen = np.array(shares) > 0
     np.testing.assert_allclose(found.bias[seen] - found.bias[0], (expected - expected[0])[seen], atol=0.15)
     assert seen.all() or found.bias[~seen].max() < -2
     assert "->" in found.describe(MAP)
+    pulled = estimate_shift(Oracle(np.array(shares), familiarity), batches(5), 10)  # type: ignore[arg-type]
+    both = np.sort([shares, SOURCE], axis=0)
+    assert (both[0] - 0.02 <= pulled.target).all()
+    assert (pulled.target <= both[1] + 0.02).all()
 
 
 def test_a_model_without_its_shares_is_refused() -> None:
