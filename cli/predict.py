@@ -88,20 +88,21 @@ def predict(model: str, frames: tuple[str, ...], out: str, **options: Any) -> No
         click.echo(f"desertseg: {error}", err=True)
         sys.exit(1)
     _tell(result)
-    if result.failures:
+    if not result.is_whole:
         sys.exit(1)
 
 
 def _tell(result: Predictions) -> None:
     """Print what was done, then what was not."""
-    click.echo(_summary(result))
+    if result.frames or not result.videos:
+        click.echo(_summary(result))
     if result.views > 1:
         cost = "" if math.isnan(result.views_cost) else f", {result.views_cost:.1f} times the time of one"
         click.echo(f"tta: {result.views} views a frame{cost}.")
     if result.priors is not None:
         click.echo(f"Class shares, training -> these frames: {result.priors.describe(result.labels)}.")
-    for source, video in result.videos:
-        click.echo(f"{source}: {video}")
+    for video in result.videos:
+        click.echo(f"{video.path}: {video.summary}")
     _list("warning: ", result.notes)
     if result.unfamiliar:
         names = ", ".join(result.unfamiliar[:3]) + (", ..." if len(result.unfamiliar) > 3 else "")

@@ -68,7 +68,7 @@ class Answering:
             answer = self._slide(batch, want)
         else:
             answer = self.inference.answer(batch.images, batch.box, batch.native_size, want, bias=self.bias)
-        return answer if self.probe is None else {**answer, "distance": self.probe.distances(batch.images)}
+        return answer if self.probe is None else {**answer, "distance": self.probe.distances(batch.images, batch.box)}
 
     def finish(self, answer: dict[str, np.ndarray], index: int) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:
         """Return the labels of one frame, uint8 (H, W) with 255 = unknown, and what was wanted beside them.

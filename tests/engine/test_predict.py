@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from keras import ops
 
+from desertseg.data import Box
+from desertseg.data.video import VideoWriter
 from desertseg.engine import Predictions, predict
 from desertseg.engine.answering import Answering
 from desertseg.engine.checkpoint import save_segmenter
@@ -195,7 +197,7 @@ def test_frames_unlike_the_training_are_named(
     class Probe:
         threshold = 100.0
 
-        def distances(self, images: np.ndarray) -> np.ndarray:
+        def distances(self, images: np.ndarray, box: Box) -> np.ndarray:
             return images.reshape(len(images), -1).mean(1)
 
     monkeypatch.setattr(Answering, "probe", property(lambda self: Probe()))
@@ -225,6 +227,24 @@ def test_an_answer_that_is_no_number_is_not_written(fitting_frames: list[Path], 
     assert [p for p, _ in result.failures] == [fitting_frames[1]]
     assert "an answer that is no number" in result.failures[0][1]
     assert not list((tmp_path / "out").rglob(f"{fitting_frames[1].stem}*"))
+
+
+def test_a_video_beside_frames(segmenter: Segmenter, fitting_frames: list[Path], tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "drive.avi", 12.5, SIZE) as writer:
+        for path in fitting_frames:
+            writer.write(cv2.imread(str(path))[..., ::-1])
+    (tmp_path / "cut.mp4").write_bytes(b"no video")
+    sources = [fitting_frames[0], tmp_path / "cut.mp4", tmp_path / "drive.avi"]
+    result = predict(segmenter, sources, tmp_path / "out", progress=False)
+    assert result.frames == (fitting_frames[0].stem,)
+    assert [(video.path.name, video.frames, video.fps) for video in result.videos] == [("drive.mp4", 3, 12.5)]
+    assert result.videos[0].path.is_file()
+    assert [path.name for path, _ in result.failures] == ["cut.mp4"]
+    assert not result.is_whole
+    model = build()
+    model.familiarity = Familiarity(class_shares=np.full(10, 0.1))
+    with pytest.raises(UserError, match="estimated from images, and there are none"):
+        predict(model, tmp_path / "drive.avi", tmp_path / "none", priors="estimated", progress=False)
 
 
 def test_nothing_is_buried(segmenter: Segmenter, frames: list[Path], tmp_path: Path) -> None:
