@@ -16,6 +16,7 @@ from desertseg.engine.fingerprint import differences, fingerprint
 from desertseg.engine.network import resolve_model
 from desertseg.engine.plan import Plan, make_plan
 from desertseg.engine.recipe import Recipe
+from desertseg.engine.remember import remember_run
 from desertseg.engine.run import STATE, RunFolder
 from desertseg.engine.state import State, StateStore
 from desertseg.engine.training import Run, Training
@@ -65,8 +66,7 @@ def fit(
     folder.environment |= {"devices": shared.count, "hosts": shared.hosts}
     training = Training(plan, folder, shared, workers=workers, progress=progress)
     training.notes = [f"each step is shared by {shared}"] if shared.count > 1 else []
-    with shared.linked(folder.path):
-        return training.run()
+    return _walk(training)
 
 
 def resume(
@@ -102,8 +102,18 @@ def resume(
         training, state = _reopen(Path(out), data, recipe, settings, shared)
     training.workers, training.progress = workers, progress and shared.first
     _check_hosts(shared, training.folder, state.step if state else 0)
-    with shared.linked(training.folder.path):
-        return training.run(state)
+    return _walk(training, state)
+
+
+def _walk(training: Training, state: State | None = None) -> Run:
+    """Train to the end, and store with the best model what its frames looked like."""
+    devices, folder = training.devices, training.folder
+    with devices.linked(folder.path):
+        run = training.run(state)
+        with devices.together():  # no host leaves before the first has looked
+            if devices.first:
+                remember_run(training.plan, run.best, training.say, training.progress)
+    return run
 
 
 def _reopen(

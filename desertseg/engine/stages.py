@@ -12,11 +12,11 @@ import numpy as np
 
 from desertseg.data.statistics import ClassIndex
 from desertseg.engine.devices import Devices
-from desertseg.engine.familiarity import remember_classes
 from desertseg.engine.network import build_network
 from desertseg.engine.optimizers import build_optimizer
 from desertseg.engine.plan import Plan
 from desertseg.engine.program import Program
+from desertseg.engine.remember import remember_classes
 from desertseg.models import Segmenter
 from desertseg.models.freezing import freeze_backbone, open_backbone
 
