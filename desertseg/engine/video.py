@@ -67,6 +67,8 @@ class VideoPrediction:
                 f"flicker {self.flicker.share:.2%} ({self.flicker.changed_share:.1%} of pixels change their label, "
                 f"{self.flicker.found_share:.0%} could be followed; worst at {_clock(self.worst or 0, self.fps)})"
             ]
+        if self.flicker.cuts:
+            parts += [f"{self.flicker.cuts} cuts"]
         if self.unfamiliar:
             parts += [f"{self.unfamiliar:,} frames unlike the training's"]
         if self.unanswered:

@@ -67,6 +67,11 @@ def test_a_border_may_move_by_one_pixel() -> None:
     assert count_flicker(image, at[40], image, at[42]).changed == 120
 
 
+def test_a_cut_is_no_flicker() -> None:
+    image, labels = texture(60, 80), blobs(60, 80)
+    assert count_flicker(image, labels, 255 - image, 3 - labels) == Flicker(cuts=1)
+
+
 def test_counts_add_up_and_nothing_is_nan() -> None:
     image, labels = texture(30, 40), blobs(30, 40)
     one = count_flicker(image, labels, image, (labels + 1) % 4)
