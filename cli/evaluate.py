@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import Any
 
@@ -61,7 +62,7 @@ def evaluate(
     with without_banner():
         from desertseg.engine import evaluate as evaluate_model
         from desertseg.engine import evaluate_masks
-    from desertseg.report import score_lines
+    from desertseg.report import detail_lines, fold_lines, score_lines
 
     if model:
         names = [name.strip() for name in (options["suppress"] or "").split(",") if name.strip()]
@@ -69,12 +70,11 @@ def evaluate(
         result = evaluate_model(model, data, batch_size=batch_size, at=at, suppress=names, **own, **shared)
     else:
         labels = options["labels"] or "falcon"
-        result = evaluate_masks(predictions, data, labels=labels, index_offset=options["index_offset"], **shared)
-    click.echo(
-        "\n".join(
-            score_lines(result.scores, result.labels, means=result.means, intervals=result.details["class_intervals"])
-        )
-    )
+        result = evaluate_masks(str(predictions), data, labels=labels, index_offset=options["index_offset"], **shared)
+    intervals = result.details["class_intervals"]
+    lines = score_lines(result.scores, result.labels, means=result.means, intervals=intervals)
+    lines += detail_lines(result.details)
+    click.echo("\n".join(fold_lines(lines, shutil.get_terminal_size((120, 24)).columns)))
     click.echo(count_frames(result.frames, result.images_per_second))
     for _, reason in result.failures:
         click.echo(f"left out: {reason}", err=True)
