@@ -35,7 +35,7 @@ def compose(record: RunRecord | EvaluationRecord, run: RunRecord | None = None) 
     """
     if isinstance(record, EvaluationRecord):
         parts = [_evaluation(record, run, "scores")]
-        model = str(record.values.get("model") or "masks")
+        model = str(record.values.get("model") or record.values.get("predictions") or "masks")
         title, subtitle = f"Scores on {record.title}", f"{model} on {plural(record.values.get('frames') or 0, 'frame')}"
         lead: list[Block] = [classes.headline(record)]
     else:

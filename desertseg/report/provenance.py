@@ -87,6 +87,8 @@ def scoring(record: EvaluationRecord) -> Section:
     facts = [
         ("date", moment(values.get("date"))),
         ("model", values.get("model")),
+        ("predictions", values.get("predictions")),
+        ("index offset", values.get("index_offset")),
         ("label map", values.get("labels")),
         ("size that the network sees", _size(values.get("size"))),
         ("scored at", values.get("resolution") or values.get("at")),

@@ -10,6 +10,7 @@ from desertseg.labels import LabelMap
 from desertseg.metrics.confusion import Scores
 
 _NAME = 16  # characters that the name of a mean is given
+_NATIVE = "at the masks' own resolution"
 
 
 def score_lines(
@@ -18,6 +19,7 @@ def score_lines(
     *,
     means: Sequence[Any] = (),
     intervals: Mapping[str, Mapping[str, Any]] | None = None,
+    resolution: str = "",
 ) -> list[str]:
     """Return a table of the scores, a line a class in index order, then the means with their definitions.
 
@@ -27,12 +29,10 @@ def score_lines(
         means: every mean to print, as `compute_means` returns them or as evaluation.json holds them; without any, the
             three that the scores themselves have.
         intervals: class -> {"by_frame": (low, high) or None, ...}.
+        resolution: at which the pixels were counted, as evaluation.json has it; the masks' own where nothing is said.
     """
-    values = {
-        **replace(scores, names=labels.names).to_dict(),
-        "means": [m if isinstance(m, Mapping) else vars(m) for m in means],
-    }
-    values["class_intervals"] = intervals or {}
+    values = {**replace(scores, names=labels.names).to_dict(), "class_intervals": intervals, "resolution": resolution}
+    values["means"] = [mean if isinstance(mean, Mapping) else vars(mean) for mean in means]
     pixels = dict(zip(labels.names, (int(p) for p in scores.pixels), strict=True))
     return [*_class_lines(values, pixels), *_mean_lines(values, sum(pixels.values()))]
 
@@ -56,7 +56,6 @@ def metrics_text(evaluation: Mapping[str, Any], pixels: Mapping[str, int] | None
         ("split", "split"),
         ("frames", "frames"),
         ("model", "model"),
-        ("scored", "resolution"),
     )
     return [*lines, *(f"{what}: {evaluation[key]}" for what, key in origin if evaluation.get(key) is not None)]
 
@@ -92,23 +91,27 @@ def _class_value(values: Mapping[str, Any], key: str) -> Mapping[str, float | No
 
 def _mean_lines(values: Mapping[str, Any], total: int) -> list[str]:
     """Return a line a mean: name, value, interval where there is one, definition; then how much was counted."""
-    counted = f"over {total:,} pixels at the masks' own resolution"
     means = values.get("means") or (
         {"name": "mIoU", "value": values["miou"], "definition": values["definition"]},
         {"name": "mIoU, all", "value": values["miou_all"], "definition": values["definition_all"]},
-        {"name": "pixel accuracy", "value": values["pixel_accuracy"], "definition": counted},
+        {
+            "name": "pixel accuracy",
+            "value": values["pixel_accuracy"],
+            "definition": "the share of pixels that are right",
+        },
     )
-    spans = any(m.get("by_frame") or m.get("by_scene") for m in means)
-    width = max(_NAME, *(len(m["name"]) + 1 for m in means))
+    spans = any(mean.get("by_frame") for mean in means)
+    width = max(_NAME, *(len(mean["name"]) + 1 for mean in means))
     lines = []
     for mean in means:
-        bounds = mean.get("by_frame") or mean.get("by_scene")
+        bounds = mean.get("by_frame")
         text = f"{_number(bounds[0])}–{_number(bounds[1])}" if bounds else ""
         span = f"{text:<13}   " if spans else ""
         lines.append(f"{mean['name']:<{width}}{_number(mean['value'])}   {span}{mean['definition']}")
+    lines.append(f"{total:,} pixels; {values.get('resolution') or _NATIVE}")
     if spans:
-        lines.append("Intervals hold 95 % of what other frames of the same kind would give: frames drawn again.")
-    return lines if not values.get("means") else [*lines, f"All {counted}."]
+        lines.append("Intervals are 95 %, frames drawn again; those by scene stand in evaluation.json and the report.")
+    return lines
 
 
 def _number(value: float | None) -> str:
