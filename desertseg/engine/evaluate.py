@@ -40,7 +40,7 @@ def evaluate(
     at: str = "native",
     tta: bool = False,
     suppress: Sequence[str] = (),
-    estimate_priors: bool = False,
+    priors: str = "none",
     boundaries: bool = True,
     overwrite: bool = False,
     progress: bool = True,
@@ -66,8 +66,8 @@ def evaluate(
         tta: average the probabilities of the views that the model's recipe names under [inference], or of the picture
             and its mirror where it names none.
         suppress: also score as if these classes could not be predicted; the headline stays what the model answers.
-        estimate_priors: also score with class shares that are estimated from these frames without their masks; that
-            takes a second pass.
+        priors: "none", or "estimated" to score also with class shares that are estimated from these frames without
+            their masks; that takes a second pass.
         boundaries: also count how well borders are met.
         overwrite: replace an evaluation of other data in the same folder.
         progress: print a progress bar.
@@ -83,6 +83,8 @@ def evaluate(
         raise UserError("this model carries no training size; give size=(height, width)")
     if at not in ("native", "input"):
         raise UserError(f"at={at!r} is no resolution to score at; it is 'native' or 'input'")
+    if priors not in ("none", "estimated"):
+        raise UserError(f"priors={priors!r} are not known; they are 'none' or 'estimated'")
     frames, source = find_scored(data, split)
     folder = _choose_folder(model, data, split, out)
     if folder:
@@ -92,14 +94,13 @@ def evaluate(
     load = partial(
         load_evaluation, size=size, batch_size=batch_size, labels=segmenter.labels, resize=fitting(segmenter)
     )
-    passes = 2 if estimate_priors else 1
-    with progress_line("evaluate", passes * len(frames), "images", progress) as line:
-        handlings = _handlings(inference, frames, load, suppress, estimate_priors, line)
+    estimate = priors == "estimated"
+    with progress_line("evaluate", len(frames) * (1 + estimate), "images", progress) as line:
+        handlings = _handlings(inference, frames, load, suppress, estimate, line)
         with Scoring(segmenter.labels, boundaries, [h.name for h in handlings]) as scoring:
             skip = _skipping(failures, line)
             batches = load(frames, on_error=skip)
             rate = _score(inference, scoring, batches, handlings, len(frames), at, line, skip)
-            scoring.finish()
     origin = {
         "resolution": _RESOLUTIONS[at],
         "model": str(model) if isinstance(model, (str, Path)) else "a Segmenter in memory",
@@ -257,6 +258,7 @@ def _score(
             )
             line.advance()
         first, started = first or batch.count, started or time.perf_counter()  # the first batch compiles
+    scoring.finish()
     timed = len(scoring.names) - first
     return timed / (time.perf_counter() - started) if timed > 0 else float("nan")
 
