@@ -39,10 +39,10 @@ class Writers:
         self._pool.shutdown(cancel_futures=True)
 
     def add(self, frame: Labelled) -> None:
-        """Queue a frame; waits where many wait already."""
+        """Queue a frame; waits where many wait already, and for a huge one until it is written."""
         self._waiting.append((frame, self._pool.submit(self.folder.write, frame)))
         self._bytes += _size(frame)
-        while self._bytes > _WAITING_BYTES and len(self._waiting) > 1:
+        while self._bytes > _WAITING_BYTES:
             self._settle()
 
     def finish(self) -> None:

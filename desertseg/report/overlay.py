@@ -8,6 +8,7 @@ import numpy as np
 from desertseg.labels import IGNORE_INDEX, LabelMap
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_ROWS = 256  # drawn at a time, so that a huge frame needs no room for steps in between
 _BORDER = 0.45  # brightness of a pixel on a border between classes
 
 
@@ -20,11 +21,28 @@ def draw_overlay(image: np.ndarray, labels: np.ndarray, label_map: LabelMap, alp
         label_map: gives colours and names.
         alpha: opacity of the tint, 0 to 1.
     """
-    return np.hstack([tint_labels(image, labels, label_map, alpha), draw_legend(labels, label_map, image.shape[0])])
+    legend = draw_legend(labels, label_map, image.shape[0])
+    width = image.shape[1]
+    overlay = np.empty((image.shape[0], width + legend.shape[1], 3), np.uint8)
+    overlay[:, width:] = legend
+    tint_labels(image, labels, label_map, alpha, out=overlay[:, :width])
+    return overlay
 
 
-def tint_labels(image: np.ndarray, labels: np.ndarray, label_map: LabelMap, alpha: float = 0.55) -> np.ndarray:
-    """Return uint8 (H, W, 3) RGB: what `draw_overlay` draws, without the legend."""
+def tint_labels(
+    image: np.ndarray, labels: np.ndarray, label_map: LabelMap, alpha: float = 0.55, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Return uint8 (H, W, 3) RGB: what `draw_overlay` draws, without the legend; in `out` where it is given."""
+    out = np.empty_like(image) if out is None else out
+    for top in range(0, image.shape[0], _ROWS):
+        rows = slice(top, top + _ROWS)
+        above = labels[top - 1] if top else labels[0]
+        out[rows] = _tint(image[rows], labels[rows], above, label_map, alpha)
+    return out
+
+
+def _tint(image: np.ndarray, labels: np.ndarray, above: np.ndarray, label_map: LabelMap, alpha: float) -> np.ndarray:
+    """Return a strip of the frame in its classes' colours; `above` are the labels of the row before it."""
     tinted = cv2.addWeighted(image, 1 - alpha, label_map.colorize(labels), alpha, 0)
     unknown = labels == IGNORE_INDEX
     if unknown.any():
@@ -32,6 +50,7 @@ def tint_labels(image: np.ndarray, labels: np.ndarray, label_map: LabelMap, alph
     borders = np.zeros(labels.shape, np.uint8)
     borders[:, 1:] |= labels[:, 1:] != labels[:, :-1]
     borders[1:] |= labels[1:] != labels[:-1]
+    borders[0] |= labels[0] != above
     return cv2.copyTo(cv2.convertScaleAbs(tinted, alpha=_BORDER), borders, tinted)
 
 
