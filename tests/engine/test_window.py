@@ -62,7 +62,7 @@ def compare(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> No
     np.testing.assert_array_equal(found["labels"][clear], expected["labels"][clear])
 
 
-@pytest.mark.parametrize("views", [Views(), Views((1.0, 0.5), flip=True)])
+@pytest.mark.parametrize("views", [Views(), Views(flip=True)])
 def test_one_window_over_the_frame_is_the_whole_frame(local: Inference, views: Views) -> None:
     """Whatever the size that the network sees, with views and with suppressed classes."""
     inference = Inference(local.segmenter, views=views)
@@ -74,7 +74,7 @@ def test_one_window_over_the_frame_is_the_whole_frame(local: Inference, views: V
     assert not np.isin(found["labels"], [local.segmenter.labels.names.index(n) for n in ("Sky", "Rocks")]).any()
 
 
-@pytest.mark.parametrize(("window", "overlap"), [((8, 16), 0.5), ((7, 11), 0.0), ((16, 50), 0.75), ((27, 9), 0.3)])
+@pytest.mark.parametrize(("window", "overlap"), [((8, 16), 0.5), ((7, 11), 0.0), ((27, 9), 0.7)])
 def test_windows_do_not_show_where_context_does_not_matter(
     pointwise: Inference, window: tuple[int, int], overlap: float
 ) -> None:
