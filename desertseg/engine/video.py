@@ -127,19 +127,7 @@ def predict_video(
                 raise
         film.finish()
         rate = clock.rate()
-    return VideoPrediction(
-        path=Path(out),
-        frames=writer.written,
-        fps=reader.fps,
-        size=reader.size,
-        flicker=film.flicker,
-        worst=film.worst[1],
-        unanswered=film.unanswered,
-        unfamiliar=film.unfamiliar,
-        damage=reader.damage if limit is None else None,
-        frames_per_second=rate,
-        idle=pipeline.idle,
-    )
+    return film.result(rate, pipeline.idle, damage=reader.damage if limit is None else None)
 
 
 class _Clock:
@@ -198,6 +186,22 @@ class _Film:
         """Wait for every frame; what a thread raised is raised here."""
         while self._waiting:
             self._waiting.popleft().result()
+
+    def result(self, rate: float, idle: float, damage: str | None) -> VideoPrediction:
+        """Return what became of the video, when it is written."""
+        return VideoPrediction(
+            path=self._writer.path,
+            frames=self._writer.written,
+            fps=self._writer.fps,
+            size=self._writer.size,
+            flicker=self.flicker,
+            worst=self.worst[1],
+            unanswered=self.unanswered,
+            unfamiliar=self.unfamiliar,
+            damage=damage,
+            frames_per_second=rate,
+            idle=idle,
+        )
 
     def _draw(
         self, before: tuple[np.ndarray, np.ndarray] | None, frame: tuple[np.ndarray, np.ndarray]
