@@ -12,7 +12,7 @@ from desertseg.cli.quiet import without_banner
 
 from desertseg.errors import UserError
 
-_OF_A_MODEL = ("size", "tta", "suppress", "estimate_priors")
+_OF_A_MODEL = ("size", "tta", "suppress", "priors")
 _OF_MASKS = ("labels", "index_offset")
 
 
@@ -33,7 +33,13 @@ _OF_MASKS = ("labels", "index_offset")
 )
 @tta_option
 @click.option("--suppress", metavar="NAMES", help="Also score as if these could not be predicted: Flowers,Logs.")
-@click.option("--estimate-priors", is_flag=True, help="Also score with class shares estimated without the masks.")
+@click.option(
+    "--priors",
+    type=click.Choice(["none", "estimated"]),
+    default="none",
+    show_default=True,
+    help="estimated: also score with class shares estimated from these frames without their masks.",
+)
 @click.option(
     "--labels", metavar="MAP", help="Label map of --predictions: a shipped name or TOML file. [default: falcon]"
 )
@@ -52,7 +58,7 @@ def evaluate(
     \b
     Examples:
       desertseg evaluate --model runs/a/best.keras --data falcon --split val
-      desertseg evaluate --model runs/a/best.keras --data mojave --split all --suppress Flowers,Logs --estimate-priors
+      desertseg evaluate --model runs/a/best.keras --data mojave --split all --suppress Flowers,Logs --priors estimated
       desertseg evaluate --predictions their_masks --data falcon --index-offset 1
     """
     if (model is None) == (predictions is None):
@@ -66,19 +72,21 @@ def evaluate(
 
     if model:
         names = [name.strip() for name in (options["suppress"] or "").split(",") if name.strip()]
-        own = {k: options[k] for k in ("size", "tta", "estimate_priors")}
+        own = {k: options[k] for k in ("size", "tta", "priors")}
         result = evaluate_model(model, data, batch_size=batch_size, at=at, suppress=names, **own, **shared)
     else:
         labels = options["labels"] or "falcon"
         result = evaluate_masks(str(predictions), data, labels=labels, index_offset=options["index_offset"], **shared)
     intervals = result.details["class_intervals"]
-    lines = score_lines(result.scores, result.labels, means=result.means, intervals=intervals)
+    resolution = result.details["resolution"]
+    lines = score_lines(result.scores, result.labels, means=result.means, intervals=intervals, resolution=resolution)
     lines += detail_lines(result.details)
     click.echo("\n".join(fold_lines(lines, shutil.get_terminal_size((120, 24)).columns)))
     click.echo(count_frames(result.frames, result.images_per_second))
     for _, reason in result.failures:
         click.echo(f"left out: {reason}", err=True)
-    click.echo(f"Wrote {result.folder}; open {result.folder / 'report.html'}" if result.folder else "")
+    following = f"predict --model {model} FRAMES... --out predictions" if model else f"compare {result.folder} OTHER"
+    click.echo(f"Wrote {result.folder}, with report.html; next: desertseg {following}")
     if result.failures:
         total = result.frames + len(result.failures)
         click.echo(f"{len(result.failures)} of {total} frames could not be scored", err=True)
@@ -88,5 +96,5 @@ def evaluate(
 def _refuse_others(options: dict[str, Any], names: tuple[str, ...], needs: str) -> None:
     """Refuse an option that would be passed over in silence."""
     for name in names:
-        if options[name] not in (None, False):
+        if options[name] not in (None, False, "none"):
             raise UserError(f"--{name.replace('_', '-')} needs {needs}; leave it out")

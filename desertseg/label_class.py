@@ -22,7 +22,7 @@ class LabelClass:
         name: for people.
         ids: the raw ids that mean it; the first one is written back.
         color: RGB for display.
-        cost: of driving there, 0 (free) to 100 (an obstacle); None where it is unknown or means nothing, as for the sky.
+        cost: of driving there, 0 (free) to 100 (an obstacle); None where it is unknown or means nothing, as for a sky.
     """
 
     name: str

@@ -195,7 +195,7 @@ class LabelMap:
         Raises:
             LabelError: an index that is neither a class nor 255.
         """
-        return self._color_table[self._checked(labels)]
+        return self._color_table.take(self._checked(labels), axis=0)
 
     def cost_map(self, labels: np.ndarray) -> np.ndarray:
         """Return the traversability cost of labels: uint8, same shape, 0..100, 255 where it is unknown or ignored.

@@ -97,7 +97,8 @@ def _write(folder: Path, scoring: Scoring, details: dict[str, Any]) -> dict[str,
     if details["calibration"]:
         with replacing(folder / "calibration.png") as path:
             draw_reliability(path, details["calibration"])
-    write_text(folder / "evaluation_metrics.txt", "\n".join(metrics_text(details)) + "\n")
+    lines = metrics_text(details, dict(zip(labels.names, scores.pixels.tolist(), strict=True)))
+    write_text(folder / "evaluation_metrics.txt", "\n".join(lines) + "\n")
     write_text(folder / "evaluation.json", json.dumps(details, indent=1, allow_nan=False) + "\n")
     write_report(folder)
     return details

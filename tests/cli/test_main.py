@@ -51,7 +51,9 @@ def test_synth_evaluate_predict(tiny_run: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "absent from the truth" in result.output  # the canyon has no flowers
     assert "present in the truth" in result.output
-    assert result.output.splitlines()[-1].startswith(f"Wrote {tmp_path / 'scores'}; next: desertseg predict")
+    assert result.output.splitlines()[-1].startswith(
+        f"Wrote {tmp_path / 'scores'}, with report.html; next: desertseg predict"
+    )
     assert json.loads((tmp_path / "scores" / "evaluation.json").read_text())["frames"] == 2
     frames = tmp_path / "canyon" / "val" / "Color_Images"
     result = run("predict", "--model", tiny_run / "best.keras", frames, "--out", tmp_path / "predictions")

@@ -123,7 +123,7 @@ def test_the_details_are_of_the_same_pixels(evaluation, tiny_desert: Path) -> No
 
 def test_other_priors_are_scored_over_the_same_classes(tiny_run: Path, tiny_desert: Path) -> None:
     model = load_segmenter(tiny_run / "best.keras")
-    found = evaluate(model, tiny_desert, suppress=["Sky"], estimate_priors=True, boundaries=False, progress=False)
+    found = evaluate(model, tiny_desert, suppress=["Sky"], priors="estimated", boundaries=False, progress=False)
     plain, suppressed, estimated = found.details["handling"]
     assert [plain["name"], suppressed["name"], estimated["name"]] == ["none", "suppressed", "estimated"]
     assert plain["miou"] == found.scores.miou
