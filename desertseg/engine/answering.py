@@ -67,7 +67,9 @@ class Answering:
         if self.window:
             answer = self._slide(batch, want)
         else:
-            answer = self.inference.answer(batch.images, batch.box, batch.native_size, want, bias=self.bias)
+            answer = self.inference.answer(
+                batch.images, batch.box, batch.native_size, want, bias=self.bias, count=batch.count
+            )
         return answer if self.probe is None else {**answer, "distance": self.probe.distances(batch.images, batch.box)}
 
     def finish(self, answer: dict[str, np.ndarray], index: int) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:

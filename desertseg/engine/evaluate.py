@@ -236,7 +236,9 @@ def _score(
     def compute(batch: EvaluationBatch) -> dict[str, Any]:
         size = _size(batch, at)
         stride = sample_stride(frames, size)
-        return inference.answer(batch.images, batch.box, size, want, alternatives=biases, stride=stride)
+        return inference.answer(
+            batch.images, batch.box, size, want, alternatives=biases, stride=stride, count=batch.count
+        )
 
     first, started = 0, 0.0
     for batch, answer in Pipeline().run(batches, compute):

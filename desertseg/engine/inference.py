@@ -127,6 +127,7 @@ class Inference:
         bias: np.ndarray | None = None,
         alternatives: np.ndarray | None = None,
         stride: int = 1,
+        count: int | None = None,
     ) -> dict[str, Any]:
         """Return arrays for every native pixel, by name; on the device, but for huge frames, which come by strips.
 
@@ -146,6 +147,7 @@ class Inference:
             bias: float32 (C,) that is added to the logits before all else, as `suppression_bias` gives it.
             alternatives: float32 (K, C), each added to the logits in place of `bias`.
             stride: of the sample.
+            count: how many of the B images are frames; of huge ones no others are answered, and theirs is 0.
 
         Raises:
             ValueError: a name that is no answer, or alternatives are wanted and not given.
@@ -159,7 +161,7 @@ class Inference:
         chosen = tuple(sorted(set(want)))
         if is_large(native_size):
             strips = self._strip_program(tuple(native_size), chosen, len(others), stride)
-            return strips.answer(self._see_program(box)(images), added, others)
+            return strips.answer(self._see_program(box)(images), added, others, count=count)
         return self._answer_program(box, tuple(native_size), chosen, len(others), stride)(images, added, others)
 
     def _see(self, images: Any, box: Box) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -64,5 +65,14 @@ def resize(pictures: Any, size: tuple[int, int]) -> Any:
 
 def _take(pictures: Any, taps: Taps, axis: int) -> Any:
     weight = ops.reshape(ops.cast(taps.weight, pictures.dtype), [-1 if a == axis else 1 for a in range(4)])
-    lower = ops.take(pictures, taps.lower, axis=axis)
-    return lower + (ops.take(pictures, taps.upper, axis=axis) - lower) * weight
+    lower = _gather(pictures, taps.lower, axis)
+    return lower + (_gather(pictures, taps.upper, axis) - lower) * weight
+
+
+def _gather(pictures: Any, indices: Any, axis: int) -> Any:
+    if keras.backend.backend() != "jax":
+        return ops.take(pictures, indices, axis=axis)
+    import jax.numpy as jnp
+
+    # By default what lies outside is NaN: where the indices are no constants, that test costs four times the rest.
+    return jnp.take(pictures, indices, axis=axis, mode="clip")

@@ -84,7 +84,9 @@ def estimate_shift(
 
     def compute(batch: EvaluationBatch) -> dict[str, np.ndarray]:
         stride = sample_stride(frames, batch.native_size)
-        return inference.answer(batch.images, batch.box, batch.native_size, ("sample",), stride=stride)
+        return inference.answer(
+            batch.images, batch.box, batch.native_size, ("sample",), stride=stride, count=batch.count
+        )
 
     for batch, answer in pipeline.run(batches, compute):
         logits = answer["sample"][: batch.count].reshape(-1, len(source)).astype(np.float64)
