@@ -17,6 +17,7 @@ _COMMANDS = {
     "evaluate": "Score a model on a split, with tables and pictures.",
     "compare": "Compare runs: each class better, worse, or not to be told.",
     "predict": "Label frames: raw-id masks, colours, overlays.",
+    "gap": "Tell how far another desert is, and what to expect there.",
     "report": "Make one page of a run: scores, pictures, training.",
     "recipes": "List the shipped recipes, or show one.",
     "benchmark": "Measure how fast a model is: latency, throughput, memory.",

@@ -66,7 +66,7 @@ def fit(
     folder.environment |= {"devices": shared.count, "hosts": shared.hosts}
     training = Training(plan, folder, shared, workers=workers, progress=progress)
     training.notes = [f"each step is shared by {shared}"] if shared.count > 1 else []
-    return _walk(training)
+    return walk(training)
 
 
 def resume(
@@ -102,10 +102,10 @@ def resume(
         training, state = _reopen(Path(out), data, recipe, settings, shared)
     training.workers, training.progress = workers, progress and shared.first
     _check_hosts(shared, training.folder, state.step if state else 0)
-    return _walk(training, state)
+    return walk(training, state)
 
 
-def _walk(training: Training, state: State | None = None) -> Run:
+def walk(training: Training, state: State | None = None) -> Run:
     """Train to the end, and store with the best model what its frames looked like."""
     devices, folder = training.devices, training.folder
     with devices.linked(folder.path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import keras
@@ -13,8 +14,12 @@ from desertseg.data import Box, find_frames, letterbox, read_image
 from desertseg.data.statistics import index_classes
 from desertseg.engine import Recipe, fit, load_segmenter
 from desertseg.engine.checkpoint import save_segmenter
+from desertseg.engine.devices import Devices
 from desertseg.engine.familiarity import Embedder, FamiliarityProbe, spread
+from desertseg.engine.fit import walk
+from desertseg.engine.plan import Plan
 from desertseg.engine.remember import remember_frames, remember_run
+from desertseg.engine.training import Run
 from desertseg.errors import UserError
 from desertseg.labels import load_labels
 from desertseg.models import Segmenter
@@ -40,7 +45,7 @@ def write_frames(folder: Path, count: int, seed: int, tint: tuple[float, ...] = 
     for k in range(count):
         labels = cv2.resize(random.integers(0, 4, (3, 5), dtype=np.uint8), (50, 30), interpolation=cv2.INTER_NEAREST)
         image = labels[..., None] * np.multiply([40, 50, 60], tint) + random.integers(0, 60, (30, 50, 3))
-        cv2.imwrite(str(folder / "Color_Images" / f"f{k:03}.png"), image.astype(np.uint8)[..., ::-1])
+        cv2.imwrite(str(folder / "Color_Images" / f"f{k:03}.png"), image.clip(0, 255).astype(np.uint8)[..., ::-1])
         cv2.imwrite(str(folder / "Segmentation" / f"f{k:03}.png"), IDS[labels])
 
 
@@ -63,6 +68,9 @@ def segmenter() -> Segmenter:
     head = keras.layers.UpSampling2D(4)(keras.layers.Conv2D(10, 1)(features["low"]))
     network = keras.Model(inputs, head)
     network.backbone = backbone
+    random = np.random.default_rng(3)
+    for weight in network.weights:
+        weight.assign(random.normal(0, 0.3, weight.shape))
     return Segmenter(network, load_labels("falcon"), SIZE)
 
 
@@ -143,6 +151,26 @@ def test_a_model_that_remembers_nothing_is_told_apart(segmenter: Segmenter) -> N
         FamiliarityProbe(empty)
 
 
+def test_the_end_of_a_run_stores_it_with_the_best_model(segmenter: Segmenter, desert: Path, tmp_path: Path) -> None:
+    best, told = tmp_path / "best.keras", []
+    save_segmenter(Segmenter(segmenter.network, segmenter.labels, SIZE), best)
+    plan = Plan(desert, Recipe(), segmenter.labels, find_frames(desert, "train"), find_frames(desert, "val"), 1)
+    training = SimpleNamespace(
+        plan=plan,
+        devices=Devices(),
+        folder=SimpleNamespace(path=tmp_path),
+        say=told.append,
+        progress=False,
+        run=lambda state: Run(desert, tmp_path, best, 1, 0.5, "a mean"),
+    )
+    assert walk(training).best == best
+    found = load_segmenter(best).familiarity
+    assert found.frames == 24
+    assert len(told) == 1
+    assert f"beyond a distance of {found.threshold:.2f}" in told[0]
+
+
+@pytest.mark.slow
 def test_a_run_ends_with_a_model_that_knows_its_frames(desert: Path, tmp_path: Path) -> None:
     run = fit(desert, tmp_path / "run", Recipe().with_changes(LINEAR), progress=False)
     best, last = load_segmenter(run.best).familiarity, load_segmenter(tmp_path / "run" / "last.keras").familiarity
@@ -158,8 +186,6 @@ def test_a_run_ends_with_a_model_that_knows_its_frames(desert: Path, tmp_path: P
 def test_what_goes_wrong_costs_the_run_nothing(
     segmenter: Segmenter, desert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from desertseg.engine.plan import Plan
-
     train, val = find_frames(desert, "train"), find_frames(desert, "val")
     plan, told = Plan(desert, Recipe(), segmenter.labels, train, val, 1), []
     save_segmenter(segmenter, tmp_path / "best.keras")
