@@ -56,19 +56,20 @@ class Strips:
         Args:
             coarse: logits of each view, float (B, h, w, C), of nothing but the frames; all of one shape.
             *inputs: handed to `finish` with every strip.
-            count: how many of the B frames are real; the rest is left 0.
+            count: how many of the B frames are answered; all by default.
         """
         batch, *_, channels = coarse[0].shape
+        count = batch if count is None else count
         rows = self._rows or STRIP_BYTES // (4 * self.native_size[1] * channels * len(coarse))
         rows = _round_up(min(max(rows, 1), self.native_size[0]), self._stride)
         answers: dict[str, np.ndarray] = {}
-        for frame in range(batch if count is None else count):
+        for frame in range(count):
             for start, strip in self._strips([view[frame : frame + 1] for view in coarse], rows, inputs):
                 for name, values in strip.items():
                     axis = _ROW_AXIS.get(name, 1)
                     step = rows // values.shape[axis]
                     shape = list(values.shape)
-                    shape[axis - 1 : axis + 1] = batch, -(-self.native_size[0] // step)
+                    shape[axis - 1 : axis + 1] = count, -(-self.native_size[0] // step)
                     whole = answers.setdefault(name, np.zeros(shape, values.dtype))
                     whole = np.moveaxis(whole, (axis - 1, axis), (0, 1))[frame, start // step :]
                     whole[: values.shape[axis]] = np.moveaxis(values, (axis - 1, axis), (0, 1))[0, : len(whole)]
