@@ -41,13 +41,17 @@ _HOMES = {
     "desertseg.models": ("Segmenter", "build_segmenter", "describe_weights", "load_weights_from"),
     "desertseg.engine": (
         "Recipe",
+        "benchmark",
+        "compare",
         "evaluate",
         "evaluate_masks",
         "fit",
+        "gap",
         "load_recipe",
         "load_segmenter",
         "predict",
         "resume",
+        "write_report",
     ),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -68,11 +72,15 @@ if TYPE_CHECKING:
     from desertseg.engine import Recipe as Recipe
     from desertseg.engine import load_recipe as load_recipe
     from desertseg.engine import load_segmenter as load_segmenter
+    from desertseg.engine.benchmark import benchmark as benchmark
+    from desertseg.engine.compare import compare as compare
     from desertseg.engine.evaluate import evaluate as evaluate
     from desertseg.engine.evaluate_masks import evaluate_masks as evaluate_masks
     from desertseg.engine.fit import fit as fit
     from desertseg.engine.fit import resume as resume
+    from desertseg.engine.gap import gap as gap
     from desertseg.engine.predict import predict as predict
+    from desertseg.engine.report import write_report as write_report
     from desertseg.errors import Stopped as Stopped
     from desertseg.errors import UserError as UserError
     from desertseg.labels import IGNORE_INDEX as IGNORE_INDEX
