@@ -11,6 +11,7 @@ import numpy as np
 
 from desertseg.data import EvaluationBatch
 from desertseg.engine.checkpoint import fitting
+from desertseg.engine.familiarity import FamiliarityProbe
 from desertseg.engine.inference import Inference
 from desertseg.engine.window import label_large, place_windows
 from desertseg.errors import UserError
@@ -51,14 +52,10 @@ class Answering:
             place_windows(self.window, self.window, self.overlap)  # says what is wrong with them before a frame is read
 
     @cached_property
-    def probe(self) -> Any:
+    def probe(self) -> FamiliarityProbe | None:
         """What tells whether a frame is like those of the training, where the model can."""
-        known = getattr(self.inference.segmenter, "familiarity", None)
-        if known is None or not known.knows_features:
-            return None
-        from desertseg.engine.familiarity import FamiliarityProbe
-
-        return FamiliarityProbe(self.inference.segmenter)
+        known = self.inference.segmenter.familiarity
+        return FamiliarityProbe(self.inference.segmenter) if known is not None and known.knows_features else None
 
     def compute(self, batch: EvaluationBatch) -> dict[str, Any]:
         """Return device arrays by name: "labels", "finite", what is wanted, and "distance" where the model can tell."""
@@ -66,11 +63,12 @@ class Answering:
         want = tuple(dict.fromkeys(needed))
         if self.window:
             answer = self._slide(batch, want)
-        else:
-            answer = self.inference.answer(
-                batch.images, batch.box, batch.native_size, want, bias=self.bias, count=batch.count
-            )
-        return answer if self.probe is None else {**answer, "distance": self.probe.distances(batch.images, batch.box)}
+            known = self.probe
+            return answer if known is None else {**answer, "distance": known.distances(batch.images, batch.box)}
+        want += ("distance",) if self.probe else ()
+        return self.inference.answer(
+            batch.images, batch.box, batch.native_size, want, bias=self.bias, count=batch.count
+        )
 
     def finish(self, answer: dict[str, np.ndarray], index: int) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:
         """Return the labels of one frame, uint8 (H, W) with 255 = unknown, and what was wanted beside them.

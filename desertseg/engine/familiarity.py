@@ -80,19 +80,23 @@ class FamiliarityProbe:
             images: uint8 (B, h, w, 3), letterboxed; of another size than the training's they are resized to it.
             box: where in (h, w) the frames lie; the bars are then left out.
         """
-        return self._program(tuple(images.shape[1:3]), box)(images)
+        return self._program(box)(images)
 
-    def _build(self, size: tuple[int, int], box: Box | None) -> Callable[..., Any]:
+    def trace(self, images: Any, box: Box | None = None) -> Any:
+        """Return what `distances` does, from within a program that is being compiled.
+
+        Where the same program runs the network on the same images, the compiler finds that the backbone runs twice and
+        lets it run once: the distance is then free.
+        """
+        size = tuple(images.shape[1:3])
         trained = self.segmenter.size or size
         region = None if box is None else _scaled(box.slices, trained[0] / size[0], trained[1] / size[1])
+        if trained != size:
+            images = ops.image.resize(ops.cast(images, "float32"), trained, antialias=True, data_format="channels_last")
+        return _distance(self.known, embed_images(self.segmenter, images, region))
 
-        def distances(images: Any) -> Any:
-            seen = ops.cast(images, "float32")
-            if trained != size:
-                seen = ops.image.resize(seen, trained, antialias=True, data_format="channels_last")
-            return _distance(self.known, embed_images(self.segmenter, seen, region))
-
-        return compile_function(self.segmenter, distances)
+    def _build(self, box: Box | None) -> Callable[..., Any]:
+        return compile_function(self.segmenter, lambda images: self.trace(images, box))
 
 
 def _scaled(region: tuple[slice, slice], rows: float, columns: float) -> tuple[slice, slice]:

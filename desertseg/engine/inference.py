@@ -14,6 +14,7 @@ from keras import ops
 
 from desertseg.data import Box
 from desertseg.engine.compiled import compile_function
+from desertseg.engine.familiarity import FamiliarityProbe
 from desertseg.engine.interpolation import resize
 from desertseg.engine.strips import Strips, is_large
 from desertseg.errors import UserError, suggest
@@ -24,7 +25,7 @@ from desertseg.models import Segmenter
 _SMALLEST = 1e-30  # keeps the logarithm of a probability finite
 _SUPPRESSED = -1e9  # added to a logit: its probability is 0, and nothing becomes infinite
 _LOOKED_AT = 8  # every eighth pixel of a row: what is not finite in a network spreads wider than that
-ANSWERS = ("labels", "finite", "confidence", "entropy", "probabilities", "alternatives", "sample")
+ANSWERS = ("labels", "finite", "confidence", "entropy", "probabilities", "alternatives", "sample", "distance")
 
 
 def suppression_bias(labels: LabelMap, names: Sequence[str]) -> np.ndarray:
@@ -138,6 +139,7 @@ class Inference:
         - "probabilities" float16 (B, Hn, Wn, C)
         - "alternatives" uint8 (K, B, Hn, Wn): the class under each of K other biases
         - "sample" float32 (B, ceil(Hn / stride), ceil(Wn / stride), C): the logits of every `stride`-th row and column
+        - "distance" float32 (B,): from the training frames, see `FamiliarityProbe`; free where the backbone runs anyway
 
         Args:
             images: uint8 (B, h, w, 3), letterboxed.
@@ -147,7 +149,7 @@ class Inference:
             bias: float32 (C,) that is added to the logits before all else, as `suppression_bias` gives it.
             alternatives: float32 (K, C), each added to the logits in place of `bias`.
             stride: of the sample.
-            count: how many of the B images are frames; of huge ones no others are answered, and theirs is 0.
+            count: how many of the B images are frames; where they are huge, no others are answered.
 
         Raises:
             ValueError: a name that is no answer, or alternatives are wanted and not given.
@@ -161,7 +163,10 @@ class Inference:
         chosen = tuple(sorted(set(want)))
         if is_large(native_size):
             strips = self._strip_program(tuple(native_size), chosen, len(others), stride)
-            return strips.answer(self._see_program(box)(images), added, others, count=count)
+            found = strips.answer(self._see_program(box)(images), added, others, count=count)
+            if "distance" in want:  # beside so many pixels another run of the backbone is nothing
+                found["distance"] = FamiliarityProbe(self.segmenter).distances(images, box)
+            return found
         return self._answer_program(box, tuple(native_size), chosen, len(others), stride)(images, added, others)
 
     def _see(self, images: Any, box: Box) -> list[Any]:
@@ -194,7 +199,11 @@ class Inference:
         self, box: Box, native_size: tuple[int, int], want: tuple[str, ...], others: int, stride: int
     ) -> Callable[..., dict[str, Any]]:
         def answer(images: Any, bias: Any, alternatives: Any) -> dict[str, Any]:
-            return _describe(self._native_logits(images, box, native_size), bias, alternatives, want, others, stride)
+            plain = self._native_logits(images, box, native_size)
+            found = _describe(plain, bias, alternatives, want, others, stride)
+            if "distance" in want:
+                found["distance"] = FamiliarityProbe(self.segmenter).trace(images, box)
+            return found
 
         return compile_function(self.segmenter, answer, deterministic=self._deterministic)
 

@@ -13,6 +13,7 @@ from desertseg.labels import load_labels
 from desertseg.losses import CrossEntropy
 from desertseg.metrics import count_confusion_numpy
 from desertseg.models import Segmenter
+from desertseg.models.familiarity import Familiarity, principal_components
 
 
 @pytest.fixture(scope="module")
@@ -92,11 +93,17 @@ def test_every_answer_is_that_of_one_softmax(segmenter: Segmenter) -> None:
     box, native = fit_box((48, 80), (24, 40)), (48, 80)
     bias = random.normal(size=10).astype(np.float32)
     others = random.normal(size=(3, 10)).astype(np.float32)
+    segmenter.familiarity = Familiarity(
+        distances=np.ones(2, np.float32), **principal_components(random.normal(size=(20, 10)))
+    )
     found = Inference(segmenter).answer(images, box, native, ANSWERS, bias=bias, alternatives=others, stride=5)
     found = {name: np.asarray(value) for name, value in found.items()}
     plain = interpolate(segmenter.predict(images, verbose=0).astype(np.float64), native)
     logits = plain + bias
     expected = softmax(logits, -1)
+    features = segmenter.predict(images, verbose=0)[:, box.top : box.top + box.height].mean((1, 2))  # no backbone
+    np.testing.assert_allclose(found["distance"], segmenter.familiarity.distance(features), rtol=1e-4)
+    assert found["finite"].all()
     np.testing.assert_allclose(found["confidence"], expected.max(-1), atol=1e-5)
     np.testing.assert_allclose(found["entropy"], entropy(expected, axis=-1) / np.log(10), atol=1e-5)
     np.testing.assert_allclose(found["probabilities"], expected, atol=1e-3)  # float16 has 11 bits

@@ -9,15 +9,13 @@ import numpy as np
 import pytest
 from keras import ops
 
-from desertseg.data import Box
 from desertseg.data.video import VideoWriter
 from desertseg.engine import Predictions, predict
-from desertseg.engine.answering import Answering
 from desertseg.engine.checkpoint import save_segmenter
 from desertseg.errors import UserError
 from desertseg.labels import load_labels
 from desertseg.models import Segmenter
-from desertseg.models.familiarity import Familiarity
+from desertseg.models.familiarity import Familiarity, principal_components
 
 FALCON = load_labels("falcon")
 SIZE = (32, 64)
@@ -191,19 +189,18 @@ def test_comparisons_find_their_truth(segmenter: Segmenter, frames: list[Path], 
     assert (tmp_path / "some" / "comparisons" / "lonely.png").is_file()
 
 
-def test_frames_unlike_the_training_are_named(
-    segmenter: Segmenter, frames: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Probe:
-        threshold = 100.0
-
-        def distances(self, images: np.ndarray, box: Box) -> np.ndarray:
-            return images.reshape(len(images), -1).mean(1)
-
-    monkeypatch.setattr(Answering, "probe", property(lambda self: Probe()))
-    for name, level in (("dark", 20), ("bright", 200)):
-        cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((*SIZE, 3), level, np.uint8))
-    result = predict(segmenter, tmp_path, tmp_path / "out", outputs=["indices"], progress=False)
+@pytest.mark.parametrize("window", [None, (16, 32)])
+def test_frames_unlike_the_training_are_named(window: tuple[int, int] | None, tmp_path: Path) -> None:
+    model, random = build(), np.random.default_rng(0)
+    seen = random.integers(0, 60, (30, *SIZE, 3), dtype=np.uint8)
+    features = ops.convert_to_numpy(model(seen, training=False)).mean((1, 2))  # it has no backbone: of the logits
+    model.familiarity = Familiarity(distances=np.float32([1.0, 1.2]), **principal_components(features))
+    (tmp_path / "frames").mkdir()
+    for name, level in (("dark", 60), ("bright", 256)):
+        image = random.integers(level - 60, level, (*SIZE, 3), dtype=np.uint8)
+        cv2.imwrite(str(tmp_path / "frames" / f"{name}.png"), image)
+    options = {"outputs": ["indices"], "window": window, "progress": False}
+    result = predict(model, tmp_path / "frames", tmp_path / "out", **options)
     assert result.frames == ("bright", "dark")
     assert result.unfamiliar == ("bright",)
 
