@@ -27,6 +27,7 @@ from desertseg.losses import (
     WeightedSum,
     class_weights,
 )
+from desertseg.weighting import WeightingError
 
 LOSSES: dict[str, Callable[..., keras.losses.Loss]] = {
     "cross_entropy": CrossEntropy,
@@ -227,7 +228,7 @@ def _weights(recipe: LossRecipe, terms: Iterable[Term], num_classes: int, counts
         raise ValueError(f"class weights '{given}' are made from pixel counts")
     try:
         weights = class_weights(counts, given, cap)
-    except LossError as error:
+    except WeightingError as error:
         raise RecipeError(f"loss.class_weights: {error}") from error
     if len(weights) != num_classes:
         raise ValueError(f"{len(weights)} counts for {num_classes} classes")

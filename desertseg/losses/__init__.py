@@ -5,7 +5,6 @@ from desertseg.backend import default_backend
 default_backend()
 
 from desertseg.losses.boundary import BoundaryCrossEntropy  # noqa: E402
-from desertseg.losses.class_weights import SCHEMES, class_weights  # noqa: E402
 from desertseg.losses.cross_entropy import CrossEntropy  # noqa: E402
 from desertseg.losses.dice import Dice  # noqa: E402
 from desertseg.losses.focal import Focal  # noqa: E402
@@ -16,6 +15,7 @@ from desertseg.losses.pixels import LossError, PixelLoss  # noqa: E402
 from desertseg.losses.regions import RegionLoss  # noqa: E402
 from desertseg.losses.tversky import Tversky  # noqa: E402
 from desertseg.losses.weighted_sum import WeightedSum  # noqa: E402
+from desertseg.weighting import SCHEMES, class_weights  # noqa: E402
 
 __all__ = [
     "OHEM",

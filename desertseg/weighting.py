@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from desertseg.errors import suggest
-from desertseg.losses.pixels import LossError
+from desertseg.errors import UserError, suggest
 
 SCHEMES = ("inverse", "enet", "median", "effective")
+
+
+class WeightingError(UserError):
+    """Counts, a scheme or a cap from which no class weights can be made."""
 
 
 def class_weights(counts: Any, scheme: str, cap: float = 0.0) -> list[float]:
@@ -37,18 +40,20 @@ def class_weights(counts: Any, scheme: str, cap: float = 0.0) -> list[float]:
         cap: the largest weight; 0 for none. Applied last: the weights of the other classes stay as they are.
 
     Raises:
-        LossError: an unknown scheme, counts that are none, a cap below 1 (the mean weight).
+        WeightingError: an unknown scheme, counts that are none, a cap below 1 (the mean weight).
     """
     counts = np.asarray(counts)
     if scheme not in SCHEMES:
-        raise LossError(f"class weights '{scheme}' are unknown{suggest(scheme, SCHEMES)}; use {', '.join(SCHEMES)}")
+        raise WeightingError(
+            f"class weights '{scheme}' are unknown{suggest(scheme, SCHEMES)}; use {', '.join(SCHEMES)}"
+        )
     if counts.ndim not in (1, 2) or counts.dtype.kind not in "iu" or (counts < 0).any() or not counts.any():
-        raise LossError(
+        raise WeightingError(
             f"class weights were given counts of shape {counts.shape} and type {counts.dtype}; they are made from the "
             "labelled pixels of each class, integers (C,) or (N, C) by frame, not all 0"
         )
     if cap and not 1 <= cap < float("inf"):
-        raise LossError(
+        raise WeightingError(
             f"the cap of the class weights is {cap}; their mean is 1, so it must be at least that, or 0 for none"
         )
     total = counts.reshape(-1, counts.shape[-1]).sum(axis=0, dtype=np.int64)
@@ -70,7 +75,9 @@ def _raw(counts: np.ndarray, total: np.ndarray, scheme: str) -> np.ndarray:
         volume = total.sum() / np.count_nonzero(total)
         return 1 / -np.expm1(np.maximum(total, 1) * np.log1p(-1 / max(volume, 2)))
     if counts.ndim == 1:
-        raise LossError("class weights 'median' need the pixels of each class by frame (N, C), not their sums (C,)")
+        raise WeightingError(
+            "class weights 'median' need the pixels of each class by frame (N, C), not their sums (C,)"
+        )
     around = np.where(counts > 0, counts.sum(axis=1, dtype=np.int64, keepdims=True), 0).sum(axis=0)
     share = np.maximum(total, 1) / np.maximum(around, 1)
     return np.median(share[total > 0]) / share

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
-from desertseg.losses import LossError, class_weights
-from desertseg.losses.class_weights import SCHEMES
+from desertseg.weighting import SCHEMES, WeightingError, class_weights
 
 COUNTS = np.array([[40, 10, 0, 50], [300, 0, 0, 100]])  # class 2 never
 
@@ -54,12 +53,12 @@ def test_laws(scheme):
 
 
 def test_what_cannot_be_used_is_refused():
-    with pytest.raises(LossError, match="did you mean 'median'"):
+    with pytest.raises(WeightingError, match="did you mean 'median'"):
         class_weights(COUNTS, "medain")
-    with pytest.raises(LossError, match="by frame"):
+    with pytest.raises(WeightingError, match="by frame"):
         class_weights(COUNTS.sum(0), "median")
     for counts in (np.zeros(3, int), np.array([1, -1]), np.array([0.5, 0.5]), np.array(3)):
-        with pytest.raises(LossError, match="labelled pixels of each class"):
+        with pytest.raises(WeightingError, match="labelled pixels of each class"):
             class_weights(counts, "inverse")
-    with pytest.raises(LossError, match="at least that"):
+    with pytest.raises(WeightingError, match="at least that"):
         class_weights(COUNTS, "inverse", cap=0.5)
