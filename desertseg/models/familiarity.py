@@ -17,6 +17,7 @@ FILE = "familiarity.npz"
 _VERSION = 1  # of the file; a later one is read as far as it is known
 _MOST_AXES, _FRAMES_AN_AXIS = 64, 5
 _FALSE_ALARMS = 0.01  # share of familiar frames that may be called unfamiliar
+_ROUNDING = 1.001  # a frame at the threshold itself must not be judged by how a device rounds
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, ValueError, TypeError)
 
 
@@ -68,7 +69,8 @@ class Familiarity:
         logs = np.log(np.maximum(self.distances.astype(np.float64), 1e-12))
         spread = float(logs.std(ddof=1)) if len(logs) > 1 else 0.0
         tail = float(np.exp(logs.mean() + 2.326 * spread))
-        return max(tail, float(np.quantile(self.distances, 1 - _FALSE_ALARMS, method="higher")))
+        rank = float(np.quantile(self.distances, 1 - _FALSE_ALARMS, method="higher"))
+        return max(tail, rank * _ROUNDING)
 
     def unfamiliar(self, distances: Any) -> np.ndarray:
         """Return a bool array of the shape of `distances`: which lie outside of what was trained on."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def test_what_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.update(named, given=given)
         return Gap(VALUES, None, ((Path("x.png"), "image x.png is broken"),))
 
-    monkeypatch.setattr("desertseg.engine.gap.gap", gap)
+    monkeypatch.setattr(sys.modules[Gap.__module__], "gap", gap)
     options = ["gap", "--model", "m.keras", "--source", "home", "--target", "away", "--target-split", "val"]
     result = CliRunner().invoke(group, options)
     assert result.exit_code == 1  # for the file that could not be read
