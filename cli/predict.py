@@ -94,7 +94,7 @@ def predict(model: str, frames: tuple[str, ...], out: str, **options: Any) -> No
 
 def _tell(result: Predictions) -> None:
     """Print what was done, then what was not."""
-    if result.frames or not result.videos:
+    if result.frames:
         click.echo(_summary(result))
     if result.views > 1:
         cost = "" if math.isnan(result.views_cost) else f", {result.views_cost:.1f} times the time of one"

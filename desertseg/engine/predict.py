@@ -17,7 +17,7 @@ from desertseg.engine.outputs import DEFAULT_OUTPUTS, OutputFolder, check_output
 from desertseg.engine.priors import Priors, training_shares
 from desertseg.engine.video import VideoPrediction
 from desertseg.errors import UserError
-from desertseg.files import prepare_folder
+from desertseg.files import prepare_folder, remove_leftovers
 from desertseg.labels import LabelMap
 from desertseg.models import Segmenter
 
@@ -130,6 +130,7 @@ def predict(
     )
     truth = _find_truth(found.images, masks) if "comparisons" in kinds else {}
     folder = OutputFolder(prepare_folder(out, overwrite), kinds, segmenter.labels)
+    remove_leftovers(folder.folder)
     labelling = Labelling(answering, folder, truth, network_size, batch_size, progress)
     frames = [Frame(image=path, mask=None, name=path.stem) for path in found.images]
     if priors == "estimated":
@@ -189,10 +190,11 @@ def _refuse_videos_alone(found: Sources) -> None:
 
 
 def _refuse_same_names(found: Sources) -> None:
-    seen: dict[str, Path | int] = {}
-    for name, source in [*((p.stem, p) for p in found.images), *((name_video(v), v) for v in found.videos)]:
-        other = seen.setdefault(name, source)
-        if other is not source:
-            raise UserError(
-                f"{other} and {source} would both be written as {name}; use two output folders, or rename one"
-            )
+    for kind in ([(p.stem, p) for p in found.images], [(name_video(v), v) for v in found.videos]):
+        seen: dict[str, Path | int] = {}
+        for name, source in kind:
+            other = seen.setdefault(name, source)
+            if other is not source:
+                raise UserError(
+                    f"{other} and {source} would both be written as {name}; use two output folders, or rename one"
+                )
