@@ -65,8 +65,8 @@ def _lay(image: np.ndarray, labels: np.ndarray, label_map: LabelMap) -> np.ndarr
 def _draw_errors(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     errors = cv2.cvtColor((grey // 2 + 90).astype(np.uint8), cv2.COLOR_GRAY2RGB)
-    errors[prediction != truth] = _WRONG
     silent = prediction == IGNORE_INDEX
+    errors[(prediction != truth) & ~silent] = _WRONG
     errors[silent] = errors[silent] // 3 + np.array(_UNANSWERED, np.uint8) // 3 * 2  # its shapes still show
     errors[truth == IGNORE_INDEX] = 0
     return errors

@@ -36,6 +36,9 @@ def test_pixels_without_an_answer_are_wrong_and_shown() -> None:
     picture = draw_comparison(image, truth, silent, FALCON)
     yellow = (picture[..., 0] > picture[..., 2].astype(int) + 60) & (picture[..., 1] > picture[..., 2].astype(int) + 60)
     assert yellow.sum() >= truth.size
+    panel = picture[-400:-60, -400:-60].reshape(-1, 3).astype(int)
+    red, green, _ = panel[yellow[-400:-60, -400:-60].ravel()].T
+    assert (red - green).max() < 60  # it is no orange: what has no answer is not shown as wrong
     assert count(picture, BLACK) >= truth.size  # the prediction shows nothing
 
 
