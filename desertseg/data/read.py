@@ -56,7 +56,7 @@ def read_mask(path: str | Path, labels: LabelMap) -> np.ndarray:
         LabelError: an id or a colour that `labels` does not know.
     """
     source = f"mask {path}"
-    pixels, palette = _read_samples(path, source)
+    pixels, palette = read_stored(path)
     return (
         _encode_pixels(pixels, labels, source) if palette is None else _encode_palette(pixels, palette, labels, source)
     )
@@ -69,8 +69,8 @@ def read_samples(path: str | Path) -> np.ndarray:
         DataError: as `read_mask`, or the file holds colours.
     """
     source = f"mask {path}"
-    pixels, _ = _read_samples(path, source)
-    samples = _as_gray(pixels)
+    pixels, _ = read_stored(path)
+    samples = as_gray(pixels)
     if samples is None:
         raise DataError(f"{source} holds colours; expected one number a pixel")
     if samples.dtype not in (np.uint8, np.uint16):
@@ -78,9 +78,13 @@ def read_samples(path: str | Path) -> np.ndarray:
     return samples
 
 
-def _read_samples(path: str | Path, source: str) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return a mask's samples, (H, W) or BGR (H, W, 3 or 4), and the palette uint8 (n, 3) that they index or None."""
-    data = _read_bytes(path, "mask")
+def read_stored(path: str | Path) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return a mask's samples, (H, W) or BGR (H, W, 3 or 4), and the palette uint8 (n, 3) that they index or None.
+
+    Raises:
+        DataError: as `read_mask`, but for what the samples mean.
+    """
+    source, data = f"mask {path}", _read_bytes(path, "mask")
     if data.startswith(b"\xff\xd8"):
         raise DataError(f"{source} is a JPEG, whose compression changes raw ids; give the original PNG")
     if not data.startswith(png.SIGNATURE):
@@ -186,8 +190,8 @@ def _explain_undecodable(data: bytes, source: str) -> DataError:
     return DataError(f"{source} is not an image that can be read (it begins with {begins!r}); give PNG or JPEG")
 
 
-def _as_gray(pixels: np.ndarray) -> np.ndarray | None:
-    """Return the one channel of samples, also where three are equal; None of colours."""
+def as_gray(pixels: np.ndarray) -> np.ndarray | None:
+    """Return the one channel of a mask's samples, also where three are equal; None of colours."""
     if pixels.ndim == 2:
         return pixels
     blue, green, red = (pixels[..., i] for i in range(3))
@@ -195,7 +199,7 @@ def _as_gray(pixels: np.ndarray) -> np.ndarray | None:
 
 
 def _encode_pixels(pixels: np.ndarray, labels: LabelMap, source: str) -> np.ndarray:
-    gray = _as_gray(pixels)
+    gray = as_gray(pixels)
     if gray is not None:
         return labels.encode(gray, source)
     if pixels.dtype != np.uint8:
