@@ -14,6 +14,7 @@ from desertseg.errors import UserError
 
 _OF_A_MODEL = ("size", "tta", "suppress", "priors")
 _OF_MASKS = ("labels", "index_offset")
+_SHARED = ("mapping", "out", "boundaries", "overwrite")
 
 
 @click.command()
@@ -41,9 +42,12 @@ _OF_MASKS = ("labels", "index_offset")
     help="estimated: also score with class shares estimated from these frames without their masks.",
 )
 @click.option(
-    "--labels", metavar="MAP", help="Label map of --predictions: a shipped name or TOML file. [default: falcon]"
+    "--labels",
+    metavar="MAP",
+    help="Label map of --predictions: a name or TOML file. [default: falcon, or of --map]",
 )
 @click.option("--index-offset", type=int, metavar="K", help="--predictions hold indices; K stands for the first class.")
+@click.option("--map", "mapping", metavar="FILE", help="Correspondence, for masks of another label map.")
 @click.option("--boundaries/--no-boundaries", default=True, show_default=True, help="Score how borders are met.")
 @overwrite_option
 @backend_option
@@ -59,12 +63,13 @@ def evaluate(
     Examples:
       desertseg evaluate --model runs/a/best.keras --data falcon --split val
       desertseg evaluate --model runs/a/best.keras --data mojave --split all --suppress Flowers,Logs --priors estimated
+      desertseg evaluate --model runs/a/best.keras --data RUGD --split val --map falcon_to_rugd.toml
       desertseg evaluate --predictions their_masks --data falcon --index-offset 1
     """
     if (model is None) == (predictions is None):
         raise UserError("give either --model FILE or --predictions DIR")
     _refuse_others(options, _OF_MASKS if model else _OF_A_MODEL, "--predictions" if model else "--model")
-    shared = {"split": None if split == "all" else split} | {k: options[k] for k in ("out", "boundaries", "overwrite")}
+    shared = {"split": None if split == "all" else split} | {k: options[k] for k in _SHARED}
     with without_banner():
         from desertseg.engine import evaluate as evaluate_model
         from desertseg.engine import evaluate_masks
@@ -75,8 +80,8 @@ def evaluate(
         own = {k: options[k] for k in ("size", "tta", "priors")}
         result = evaluate_model(model, data, batch_size=batch_size, at=at, suppress=names, **own, **shared)
     else:
-        labels = options["labels"] or "falcon"
-        result = evaluate_masks(str(predictions), data, labels=labels, index_offset=options["index_offset"], **shared)
+        own = {k: options[k] for k in _OF_MASKS}
+        result = evaluate_masks(str(predictions), data, **own, **shared)
     intervals = result.details["class_intervals"]
     resolution = result.details["resolution"]
     lines = score_lines(result.scores, result.labels, means=result.means, intervals=intervals, resolution=resolution)

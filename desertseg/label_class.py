@@ -41,11 +41,13 @@ class LabelClass:
         return self.cost is not None and self.cost <= _FREE
 
     def check(self, where: str) -> None:
-        """Refuse a class without ids, or with a colour or cost out of range.
+        """Refuse a class without a name or ids, or with a colour or cost out of range.
 
         Raises:
             LabelError: the message begins with `where`.
         """
+        if not self.name.strip() or not self.name.isprintable():
+            raise LabelError(f"{where}: {self.name!r} is no name of a class; it is one line of words")
         if not self.ids:
             raise LabelError(f"{where}: class '{self.name}' has no raw id; give it `ids = [..]`")
         if len(self.color) != 3 or not all(type(v) is int and 0 <= v <= 255 for v in self.color):
@@ -57,3 +59,14 @@ class LabelClass:
         """Return plain lists, numbers and strings, without a cost where there is none."""
         cost = {} if self.cost is None else {"cost": self.cost}
         return {"name": self.name, "ids": list(self.ids), "color": list(self.color), **cost}
+
+
+def refuse_repeats(name: str, what: str, values: list) -> None:
+    """Refuse values that stand twice in label map `name`.
+
+    Raises:
+        LabelError: always with the value.
+    """
+    repeats = sorted({v for v in values if values.count(v) > 1})
+    if repeats:
+        raise LabelError(f"label map '{name}': {what} {repeats[0]!r} stands more than once; keep one of them")

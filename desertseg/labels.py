@@ -6,7 +6,6 @@ way from one to the other is a `LabelMap`, and an id that it neither defines nor
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,15 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from desertseg.colors import index_colors, pack_colors
+from desertseg.colors import Color, check_colors, explain_unknown_color, index_colors, pack_colors
 from desertseg.damage import recognise_damage
 from desertseg.files import list_shipped
-from desertseg.label_class import LabelClass, LabelError
+from desertseg.label_class import LabelClass, LabelError, refuse_repeats
+from desertseg.toml import TomlError, read_toml
 
 IGNORE_INDEX = 255
 _UNKNOWN = 254  # marks an undefined id inside the look-up table; so at most 254 classes
 _ID_LIMIT = 1 << 16
 UNKNOWN_COST = 255
+_KEYS = ("name", "description", "ignore", "void", "classes", "colors")
 _CHUNK = 1 << 16  # NumPy widens indices to 8 bytes; by chunks that stays in the processor's cache
 
 
@@ -38,6 +39,7 @@ class LabelMap:
         ignore: raw ids that are read as ignore (255).
         void: raw id written where labels are 255; it is read only if it also stands under `ignore`.
         description: one line for people.
+        more_colors: further colours of colour-coded masks, each with the raw id that it stands for.
 
     Raises:
         LabelError: an id, name, colour or cost is out of range or stands twice.
@@ -48,12 +50,13 @@ class LabelMap:
     ignore: tuple[int, ...] = ()
     void: int = 0
     description: str = field(default="", compare=False)
+    more_colors: tuple[tuple[Color, int], ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.classes) < _UNKNOWN:
             raise LabelError(f"label map '{self.name}' has {len(self.classes)} classes; it needs 1 to {_UNKNOWN - 1}")
-        self._refuse_repeats("class name", [c.name for c in self.classes])
-        self._refuse_repeats("raw id", [*(i for c in self.classes for i in c.ids), *self.ignore])
+        refuse_repeats(self.name, "class name", [c.name for c in self.classes])
+        refuse_repeats(self.name, "raw id", [*(i for c in self.classes for i in c.ids), *self.ignore])
         for c in self.classes:
             c.check(f"label map '{self.name}'")
         for raw in (*(i for c in self.classes for i in c.ids), *self.ignore, self.void):
@@ -61,11 +64,7 @@ class LabelMap:
                 raise LabelError(f"label map '{self.name}': raw id {raw!r} is not a whole number in 0..{_ID_LIMIT - 1}")
         if any(self.void in c.ids for c in self.classes):
             raise LabelError(f"label map '{self.name}': void id {self.void} is a class's id; choose one that is free")
-
-    def _refuse_repeats(self, what: str, values: list) -> None:
-        repeats = sorted({v for v in values if values.count(v) > 1})
-        if repeats:
-            raise LabelError(f"label map '{self.name}': {what} {repeats[0]!r} stands more than once; keep one of them")
+        check_colors(self.more_colors, {*(i for c in self.classes for i in c.ids), *self.ignore}, self.name)
 
     @property
     def num_classes(self) -> int:
@@ -146,9 +145,8 @@ class LabelMap:
             raise LabelError(f"{source} holds ids {mask.min()}..{mask.max()}; raw ids lie in 0..{_ID_LIMIT - 1}")
         ids, labels = mask.reshape(-1), np.empty(mask.size, np.uint8)
         for i in range(0, mask.size, _CHUNK):
-            self._encode_table.take(
-                ids[i : i + _CHUNK], out=labels[i : i + _CHUNK], mode="wrap"
-            )  # none is out of range
+            part = slice(i, i + _CHUNK)
+            self._encode_table.take(ids[part], out=labels[part], mode="wrap")  # none is out of range
         unknown = labels == _UNKNOWN
         if unknown.any():
             raise LabelError(self._explain_unknown(ids, unknown, source))
@@ -166,19 +164,24 @@ class LabelMap:
         rgb = np.asarray(rgb)
         if rgb.dtype != np.uint8 or rgb.shape[-1:] != (3,):
             raise LabelError(f"{source} is {rgb.dtype} of shape {rgb.shape}; a colour-coded mask is uint8 (H, W, 3)")
-        self._refuse_repeats("colour", [c.color for c in self.classes])
         packed = pack_colors(rgb)
-        black = IGNORE_INDEX if self.void in self.ignore else _UNKNOWN
-        labels = index_colors(tuple(c.color for c in self.classes), black, _UNKNOWN).take(packed)
+        labels = self.color_table().take(packed)
         unknown = labels == _UNKNOWN
         if unknown.any():
-            key = int(packed[unknown][0])
-            color = (key >> 16, key >> 8 & 255, key & 255)
-            raise LabelError(
-                f"{source} holds colour {color} ({int((packed == key).sum()):,} pixels), which no class of label map "
-                f"'{self.name}' has; use the label map whose colours these are"
-            )
+            raise LabelError(explain_unknown_color(packed, unknown, source, self.name))
         return labels
+
+    def color_table(self) -> np.ndarray:
+        """Return the index of each of the 2^24 packed colours, 255 = ignore, 254 = none of this map's.
+
+        Raises:
+            LabelError: two classes of one colour.
+        """
+        colors = tuple(c.color for c in self.classes)
+        refuse_repeats(self.name, "colour", [*colors, *(color for color, _ in self.more_colors)])
+        black = IGNORE_INDEX if self.void in self.ignore else _UNKNOWN
+        more = tuple((color, int(self._encode_table[raw])) for color, raw in self.more_colors)
+        return index_colors(colors, black, _UNKNOWN, more)
 
     def decode(self, labels: np.ndarray) -> np.ndarray:
         """Return the mask of labels: uint16 raw ids, same shape; 255 becomes the void id.
@@ -186,8 +189,7 @@ class LabelMap:
         Raises:
             LabelError: an index that is neither a class nor 255.
         """
-        labels = self._checked(labels)
-        return self._decode_table[labels]
+        return self._decode_table[self._checked(labels)]
 
     def colorize(self, labels: np.ndarray) -> np.ndarray:
         """Return the colours of labels: uint8 (..., 3) RGB; 255 becomes black.
@@ -240,6 +242,7 @@ class LabelMap:
             "ignore": list(self.ignore),
             "void": self.void,
             "classes": [c.to_dict() for c in self.classes],
+            **({"colors": [{"color": list(c), "id": i} for c, i in self.more_colors]} if self.more_colors else {}),
         }
 
     @classmethod
@@ -249,17 +252,16 @@ class LabelMap:
         Raises:
             LabelError: a key is missing, unknown or of the wrong type; the message names `source`.
         """
-        unknown = set(data) - {"name", "description", "ignore", "void", "classes"}
+        unknown = set(data) - set(_KEYS)
         if unknown:
-            raise LabelError(
-                f"{source}: unknown key {sorted(unknown)[0]!r}; keys are name, description, ignore, void, classes"
-            )
+            raise LabelError(f"{source}: unknown key {sorted(unknown)[0]!r}; keys are {', '.join(_KEYS)}")
         try:
             classes = tuple(
                 LabelClass(str(c["name"]), tuple(c["ids"]), tuple(c["color"]), c.get("cost")) for c in data["classes"]
             )
             ignore, void = tuple(data.get("ignore", ())), data.get("void", 0)
-            return cls(str(data["name"]), classes, ignore, void, str(data.get("description", "")))
+            colors = tuple((tuple(c["color"]), c["id"]) for c in data.get("colors", ()))
+            return cls(str(data["name"]), classes, ignore, void, str(data.get("description", "")), colors)
         except KeyError as error:
             raise LabelError(
                 f"{source}: key {error} is missing; a map needs name and classes, a class name, ids and color"
@@ -289,9 +291,9 @@ def load_labels(labels: str | Path | LabelMap) -> LabelMap:
             )
         path = resources.files("desertseg") / "labelsets" / f"{labels}.toml"
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise LabelError(f"label map {labels} does not exist; shipped are {', '.join(available_labels())}") from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise LabelError(f"label map {labels} cannot be read as TOML: {error}") from error
+        data = read_toml(path)
+    except TomlError as error:
+        missing = isinstance(error.__cause__, FileNotFoundError)
+        shipped = f"does not exist; shipped are {', '.join(available_labels())}"
+        raise LabelError(f"label map {labels} {shipped if missing else f'cannot be read as TOML: {error}'}") from error
     return LabelMap.from_dict(data, source=str(labels))

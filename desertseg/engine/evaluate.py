@@ -21,7 +21,9 @@ from desertseg.engine.inference import Inference, suppression_bias
 from desertseg.engine.pipeline import Pipeline
 from desertseg.engine.priors import estimate_shift, sample_stride
 from desertseg.engine.scoring import Answered, Scoring
+from desertseg.engine.translation import Translation, choose_labels
 from desertseg.errors import UserError
+from desertseg.label_mapping import LabelMapping
 from desertseg.labels import LabelError
 from desertseg.models import Segmenter
 from desertseg.terminal import ProgressLine, progress_line
@@ -41,6 +43,7 @@ def evaluate(
     tta: bool = False,
     suppress: Sequence[str] = (),
     priors: str = "none",
+    mapping: str | Path | LabelMapping | None = None,
     boundaries: bool = True,
     overwrite: bool = False,
     progress: bool = True,
@@ -68,6 +71,8 @@ def evaluate(
         suppress: also score as if these classes could not be predicted; the headline stays what the model answers.
         priors: "none", or "estimated" to score also with class shares that are estimated from these frames without
             their masks; that takes a second pass.
+        mapping: a correspondence, for masks of another label map than the model's: what is scored then are the classes
+            of the masks that have a counterpart.
         boundaries: also count how well borders are met.
         overwrite: replace an evaluation of other data in the same folder.
         progress: print a progress bar.
@@ -86,18 +91,18 @@ def evaluate(
     if priors not in ("none", "estimated"):
         raise UserError(f"priors={priors!r} are not known; they are 'none' or 'estimated'")
     frames, source = find_scored(data, split)
+    translation = None if mapping is None else Translation(mapping, segmenter.labels)
+    truth, scored = choose_labels(translation, segmenter.labels)
     folder = _choose_folder(model, data, split, out)
     if folder:
         check_other_data(folder, source, overwrite)
     inference = Inference(segmenter, views=recipe_views(segmenter) if tta else None)
     failures: Failures = []
-    load = partial(
-        load_evaluation, size=size, batch_size=batch_size, labels=segmenter.labels, resize=fitting(segmenter)
-    )
+    load = partial(load_evaluation, size=size, batch_size=batch_size, labels=truth, resize=fitting(segmenter))
     estimate = priors == "estimated"
     with progress_line("evaluate", len(frames) * (1 + estimate), "images", progress) as line:
         handlings = _handlings(inference, frames, load, suppress, estimate, line)
-        with Scoring(segmenter.labels, boundaries, [h.name for h in handlings]) as scoring:
+        with Scoring(scored, boundaries, [h.name for h in handlings], translation) as scoring:
             skip = _skipping(failures, line)
             batches = load(frames, on_error=skip)
             rate = _score(inference, scoring, batches, handlings, len(frames), at, line, skip)
@@ -143,6 +148,8 @@ def conclude(
     """
     means, details = summarise(scoring, notes)
     details |= origin | {"failures": [[str(path), reason] for path, reason in failures]}
+    if scoring.translation:
+        details["mapping"] = scoring.translation.to_dict()
     if folder:
         details = write_evaluation(folder, scoring, details)
     return Evaluation(

@@ -14,7 +14,9 @@ from desertseg.engine.evaluate import Failures, conclude, find_scored
 from desertseg.engine.evaluation import Evaluation
 from desertseg.engine.evaluation_folder import check_other_data
 from desertseg.engine.scoring import Answered, Scoring
+from desertseg.engine.translation import Translation, choose_labels
 from desertseg.errors import UserError
+from desertseg.label_mapping import LabelMapping, load_mapping
 from desertseg.labels import LabelError, LabelMap, load_labels
 from desertseg.terminal import progress_line
 
@@ -23,9 +25,10 @@ def evaluate_masks(
     predictions: str | Path,
     data: str | Path | Sequence[Frame],
     *,
-    labels: str | Path | LabelMap = "falcon",
+    labels: str | Path | LabelMap | None = None,
     split: str | None = "val",
     index_offset: int | None = None,
+    mapping: str | Path | LabelMapping | None = None,
     out: str | Path | None = None,
     boundaries: bool = True,
     overwrite: bool = False,
@@ -40,27 +43,37 @@ def evaluate_masks(
     Args:
         predictions: the folder.
         data: a folder of frames and masks, or `Frame`s.
-        labels: the label map of the truth, and of the predictions' raw ids or colours.
+        labels: the label map of the truth, and of the predictions' raw ids or colours. When None "falcon", or what
+            `mapping` says.
         split: "train", "val", "test", or None for every frame below `data`.
         index_offset: the number that stands for the first class, where the masks hold class indices.
+        mapping: a correspondence, for a truth of another label map than the predictions'; see `evaluate`.
         out: folder for the files; `evaluation/<data>-<split>` in the folder of masks when None.
         boundaries, overwrite, progress: as in `evaluate`.
 
     Raises:
         UserError: a folder, a label map or ids that cannot be used; the message says how to mend it.
     """
-    started, label_map = time.perf_counter(), load_labels(labels)
+    started = time.perf_counter()
+    if labels is None:
+        labels = "falcon" if mapping is None else load_mapping(mapping).source
+    label_map = load_labels(labels)
+    translation = None if mapping is None else Translation(mapping, label_map)
+    truth_map, scored = choose_labels(translation, label_map)
     frames, source = find_scored(data, split)
     name = Path(data).resolve().name if isinstance(data, (str, Path)) else "frames"
     folder = Path(out) if out is not None else Path(predictions) / "evaluation" / f"{name}-{split or 'all'}"
     check_other_data(folder, source, overwrite)
     pairs, missing = match_predictions(predictions, frames)
     failures: Failures = [(Path(predictions), f"there is no mask of frame {name} in {predictions}") for name in missing]
-    with Scoring(label_map, boundaries) as scoring, progress_line("evaluate", len(pairs), "masks", progress) as line:
+    with (
+        Scoring(scored, boundaries, translation=translation) as scoring,
+        progress_line("evaluate", len(pairs), "masks", progress) as line,
+    ):
         for frame, path in pairs:
             line.advance()
             try:
-                truth = _read_truth(frame, label_map)
+                truth = _read_truth(frame, truth_map)
                 size = (truth.shape[0], truth.shape[1])
                 prediction = read_prediction(path, label_map, size, index_offset=index_offset)
             except LabelError:

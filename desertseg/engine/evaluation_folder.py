@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from desertseg.data import read_image, read_mask
+from desertseg.data import read_image
 from desertseg.engine.history import plain
 from desertseg.engine.report import write_report
 from desertseg.engine.run import describe_environment
@@ -155,7 +155,7 @@ def _draw_worst(folder: Path, scoring: Scoring) -> dict[str, list[dict[str, Any]
 
 def _draw_frame(folder: Path, name: str, worst: WorstFrame, scoring: Scoring) -> str:
     relative = Path("worst") / name.replace("/", "-").replace(" ", "_") / f"{worst.frame.name.replace('/', '-')}.jpg"
-    truth, prediction = read_mask(str(worst.frame.mask), scoring.labels), worst.prediction
+    truth, prediction = scoring.read_truth(str(worst.frame.mask)), worst.prediction
     drawn = draw_comparison(read_image(worst.frame.image), truth, prediction, scoring.labels)
     scale = min(1.0, _PICTURE_WIDTH / drawn.shape[1])
     drawn = cv2.resize(drawn, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from desertseg.data import Frame
+from desertseg.data import Frame, read_mask
+from desertseg.engine.translation import Translation
 from desertseg.engine.worst import WorstFrames
 from desertseg.errors import UserError
 from desertseg.labels import IGNORE_INDEX, LabelMap
@@ -68,6 +70,8 @@ class Scoring:
         labels: the label map.
         boundaries: whether to count how well borders are met, which costs most.
         alternatives: names of the other priors under which `Answered.alternatives` were chosen.
+        translation: makes `labels` of frames that are added in two other label maps; their confidence, which is about
+            other classes, is then left aside.
 
     Attributes:
         names, scenes: of the frames in the order in which they were added.
@@ -83,6 +87,7 @@ class Scoring:
     labels: LabelMap
     boundaries: bool = True
     alternatives: Sequence[str] = ()
+    translation: Translation | None = None
     names: list[str] = field(default_factory=list)
     scenes: list[str] = field(default_factory=list)
     confusions: list[np.ndarray] = field(default_factory=list)
@@ -107,6 +112,8 @@ class Scoring:
 
     def add(self, answered: Answered) -> None:
         """Queue a frame."""
+        if self.translation:
+            answered = self._translate(answered, self.translation)
         self._running.append((answered, self._pool.submit(self._count, answered)))
         while len(self._running) > _IN_FLIGHT:
             self._settle()
@@ -130,6 +137,25 @@ class Scoring:
     def scores_of(self, counts: np.ndarray) -> Scores:
         """Return the scores of int64 (C, C + 1), no answer in the last column."""
         return Scores(counts[:, :-1], self.labels.names, counts[:, -1])
+
+    def read_truth(self, mask: str | Path) -> np.ndarray:
+        """Return the labels of a mask file as they are scored."""
+        if self.translation:
+            return self.translation.translate_truth(read_mask(mask, self.translation.truth))
+        return read_mask(mask, self.labels)
+
+    @staticmethod
+    def _translate(answered: Answered, translation: Translation) -> Answered:
+        translation.count(answered.truth)
+        others = answered.alternatives
+        return replace(
+            answered,
+            truth=translation.translate_truth(answered.truth),
+            prediction=translation.translate_answer(answered.prediction),
+            alternatives=None if others is None else translation.translate_answer(others),
+            confidence=None,
+            sample=None,
+        )
 
     def _settle(self) -> None:
         answered, running = self._running.popleft()

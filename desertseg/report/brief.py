@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _GAP = "   "
+_NAMED = 8  # classes, before the others are counted
 _NARROWEST = 30  # characters below which folding is worse than running over
 
 
@@ -16,7 +17,12 @@ def detail_lines(details: Mapping[str, Any]) -> list[str]:
     Args:
         details: what evaluation.json holds.
     """
-    lines = [*_boundary(details["boundary"]), *_calibration(details["calibration"]), *_safety(details["safety"])]
+    lines = [
+        *_mapping(details.get("mapping")),
+        *_boundary(details["boundary"]),
+        *_calibration(details["calibration"]),
+        *_safety(details["safety"]),
+    ]
     for row in details["handling"] or []:
         value = f"{row['miou']:.4f} mIoU, {100 * row['pixel_accuracy']:.1f} % of pixels"
         lines.append(f"{'priors: ' + row['name']:<22} {value}   {row['note']}")
@@ -52,6 +58,26 @@ def _safety(safety: Mapping[str, Any] | None) -> list[str]:
     alarm = safety["false_alarm_rate"]
     alarms = "" if alarm is None else f"; {100 * alarm:.1f} % of the drivable ones an obstacle"
     return [f"{'false-safe rate':<22} {safety['false_safe_rate']:.4f}   of obstacle pixels called drivable{alarms}"]
+
+
+def _mapping(mapping: Mapping[str, Any] | None) -> list[str]:
+    return [f"{'correspondence':<22} {describe_mapping(mapping)}"] if mapping else []
+
+
+def describe_mapping(mapping: Mapping[str, Any]) -> str:
+    """Return in a sentence or two what a correspondence leaves out, as evaluation.json holds it."""
+    text = f"{mapping['from']} -> {mapping['to']}"
+    if mapping["unscored"]:
+        share, names = mapping["left_out_share"], _enumerate(mapping["unscored"])
+        text += f"; no counterpart, so {100 * share:.1f} % of the pixels are not scored: {names}"
+    if mapping["unanswered"]:
+        text += f"; always a miss where answered: {_enumerate(mapping['unanswered'])}"
+    return text
+
+
+def _enumerate(names: Sequence[str]) -> str:
+    shown = [*names[:_NAMED], *([f"{len(names) - _NAMED} more"] if len(names) > _NAMED else [])]
+    return ", ".join(shown)
 
 
 def _show(value: float | None) -> str:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from desertseg.report.brief import describe_mapping
 from desertseg.report.document import (
     NONE,
     Bar,
@@ -90,6 +91,7 @@ def scoring(record: EvaluationRecord) -> Section:
         ("predictions", values.get("predictions")),
         ("index offset", values.get("index_offset")),
         ("label map", values.get("labels")),
+        ("correspondence", describe_mapping(values["mapping"]) if values.get("mapping") else None),
         ("size that the network sees", _size(values.get("size"))),
         ("scored at", values.get("resolution") or values.get("at")),
         ("views", f"scales {scales}{', each with its mirror' if views.get('flip') else ''}" if views else None),

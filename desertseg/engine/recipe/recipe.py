@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -24,6 +23,7 @@ from desertseg.engine.recipe.sections import (
 )
 from desertseg.engine.recipe.values import describe_hint
 from desertseg.errors import suggest
+from desertseg.toml import TomlError, parse_toml
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,8 @@ def parse_change(text: str) -> tuple[str, Any]:
     section, *rest = key.split(".")
     _check_key(section, rest[0] if rest else "")
     try:
-        parsed = tomllib.loads(f"value = {value}")
-    except tomllib.TOMLDecodeError:
+        parsed = parse_toml(f"value = {value}")
+    except TomlError:
         return key, value
     return key, parsed["value"] if len(parsed) == 1 else value
 

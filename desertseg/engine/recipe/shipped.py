@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -11,6 +10,7 @@ from desertseg.engine.recipe.errors import RecipeError
 from desertseg.engine.recipe.recipe import Recipe
 from desertseg.errors import suggest
 from desertseg.files import list_shipped
+from desertseg.toml import TomlError, parse_toml, read_text
 
 
 def available_recipes() -> list[str]:
@@ -32,8 +32,8 @@ def recipe_text(recipe: str | Path) -> str:
             raise RecipeError(f"no recipe '{recipe}'{near}; shipped are {', '.join(names)}, or give a TOML file")
         path = _folder() / f"{recipe}.toml"
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        return read_text(path)
+    except TomlError as error:
         raise RecipeError(f"recipe {recipe} cannot be read: {error}") from error
 
 
@@ -45,9 +45,10 @@ def load_recipe(recipe: str | Path) -> Recipe:
     """
     text = recipe_text(recipe)
     try:
-        return Recipe.from_dict(tomllib.loads(text), source=str(recipe))
-    except tomllib.TOMLDecodeError as error:
+        data = parse_toml(text)
+    except TomlError as error:
         raise RecipeError(f"recipe {recipe} cannot be read: {error}") from error
+    return Recipe.from_dict(data, source=str(recipe))
 
 
 def _folder() -> Traversable:
