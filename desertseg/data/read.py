@@ -7,6 +7,7 @@ cannot: the indices of a palette, and the size of an image without its pixels.
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -43,7 +44,7 @@ def read_mask(path: str | Path, labels: LabelMap) -> np.ndarray:
     """Return the labels of a mask file: uint8 (H, W), class indices with 255 = ignore.
 
     - Grayscale, 8 or 16 bits (or 1, 2, 4, as stored): the samples are raw ids. So are they where a file has three
-      channels that are all equal.
+      channels that are all equal, unless `labels` knows them as colours alone.
     - Indexed PNG: the palette's indices are raw ids if `labels` knows them all; otherwise its colours are the classes'.
     - RGB: the colours are the classes' colours.
 
@@ -201,7 +202,13 @@ def as_gray(pixels: np.ndarray) -> np.ndarray | None:
 def _encode_pixels(pixels: np.ndarray, labels: LabelMap, source: str) -> np.ndarray:
     gray = as_gray(pixels)
     if gray is not None:
-        return labels.encode(gray, source)
+        try:
+            return labels.encode(gray, source)
+        except LabelError:
+            with suppress(LabelError):  # colours that all happen to be grey, such as a road and nothing else
+                if pixels.ndim == 3 and pixels.dtype == np.uint8:
+                    return labels.encode_colors(pixels[..., 2::-1], source)
+            raise
     if pixels.dtype != np.uint8:
         raise DataError(f"{source} is a colour image of {pixels.dtype}; give raw ids in one channel, or 8-bit colours")
     return labels.encode_colors(pixels[..., 2::-1], source)
