@@ -13,8 +13,9 @@ from desertseg.data.layouts import Layout, recognise
 from desertseg.data.layouts.plain import IMAGE_FOLDERS
 from desertseg.data.lists import LIST_SUFFIXES, read_list, recognise_lists
 from desertseg.data.read import IMAGE_SUFFIXES
+from desertseg.labels import LabelMap, load_labels
 
-__all__ = ["IMAGE_FOLDERS", "Frame", "find_frames", "find_images", "find_layout"]
+__all__ = ["IMAGE_FOLDERS", "Frame", "find_frames", "find_images", "find_labels", "find_layout"]
 
 
 def find_frames(data: str | Path, split: str | None = None, *, masks: bool = True) -> list[Frame]:
@@ -54,6 +55,26 @@ def find_layout(data: str | Path) -> Layout:
             "without train and val above them, a folder of images alone, or a data set of `desertseg datasets`"
         )
     return layout
+
+
+def find_labels(data: str | Path, labels: str | Path | LabelMap | None = None) -> tuple[LabelMap, str]:
+    """Return (the label map to read a data folder with, a line for people that says which it is and why).
+
+    Args:
+        data: the folder.
+        labels: the user's choice; None takes that of the folder's layout, or else "falcon".
+
+    Raises:
+        DataError: as `find_layout`.
+        LabelError: no such label map.
+    """
+    if labels is not None:
+        chosen = load_labels(labels)
+        return chosen, f"labels: {chosen.name}, {chosen.num_classes} classes, as asked"
+    layout = find_layout(data)
+    chosen = load_labels(layout.labels or "falcon")
+    why = f"as {data} is laid out like {layout.labels}" if layout.labels else "the default; --labels takes another"
+    return chosen, f"labels: {chosen.name}, {chosen.num_classes} classes, {why}"
 
 
 def find_images(sources: Iterable[str | Path]) -> list[Path]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from desertseg.data import DataError, Frame, find_frames, find_images
+from desertseg.data.folders import find_labels
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -207,3 +208,16 @@ class TestFindImages:
 def test_frames_are_found_without_opening_files(flat_data: Path, write_pair: Callable) -> None:
     assert len(find_frames(flat_data, "train")) == 7
     assert {f.scene for f in find_frames(flat_data)} == {"cc"}
+
+
+class TestLabels:
+    def test_the_users_choice_goes_first(self, tmp_path: Path) -> None:
+        labels, line = find_labels(tmp_path / "nosuch", "rugd")
+        assert (labels.name, line) == ("rugd", "labels: rugd, 24 classes, as asked")
+
+    def test_a_layout_tells_and_a_default_is_said(self, tmp_path: Path) -> None:
+        touch_pairs(tmp_path / "one", "Color_Images", "Segmentation", "a")
+        touch_pairs(tmp_path / "two", "images", "masks", "a")
+        assert find_labels(tmp_path / "one")[1].endswith("/one is laid out like falcon")
+        labels, line = find_labels(tmp_path / "two")
+        assert (labels.name, line) == ("falcon", "labels: falcon, 10 classes, the default; --labels takes another")
