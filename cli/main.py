@@ -13,6 +13,10 @@ from desertseg.errors import Stopped, UserError
 from desertseg.memory import keep_freed_memory
 
 _COMMANDS = {
+    "check": "Tell what is wrong with a data set, and how to mend it.",
+    "stats": "Tell what is in a data set, or in two side by side.",
+    "datasets": "List the known data sets, or tell which one a folder is.",
+    "labels": "List label maps, draft one, say how two correspond.",
     "fit": "Train a model on a folder of frames and masks.",
     "evaluate": "Score a model on a split, with tables and pictures.",
     "compare": "Compare runs: each class better, worse, or not to be told.",
