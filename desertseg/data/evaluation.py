@@ -17,7 +17,8 @@ from desertseg.data.source import check_at_least
 from desertseg.errors import UserError
 from desertseg.labels import IGNORE_INDEX, LabelMap
 
-_Loaded = tuple[Frame, np.ndarray, np.ndarray, np.ndarray | None]  # frame, native image, image at size, native labels
+# Frame, native size, native image where it is kept, image at size, native labels.
+_Loaded = tuple[Frame, tuple[int, int], np.ndarray | None, np.ndarray, np.ndarray | None]
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,10 @@ def load_evaluation(
             raise DataError(f"image {frame.image} has no mask to score against; add it or remove the image")
         else:
             image, indices = read_pair(frame.image, frame.mask, labels)
-        return frame, image, letterbox(image, size, resize)[0], indices
+        native_size = (image.shape[0], image.shape[1])
+        return frame, native_size, image if keep_native else None, letterbox(image, size, resize)[0], indices
 
-    return _batch(_load_ahead(frames, load, workers, batch_size, on_error), batch_size, size, resize, keep_native)
+    return _batch(_load_ahead(frames, load, workers, batch_size, on_error), batch_size, size, resize)
 
 
 def _load_ahead(
@@ -115,26 +117,22 @@ def _load_ahead(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _batch(
-    loaded: Iterator[_Loaded], batch_size: int, size: tuple[int, int], resize: str, keep_native: bool
-) -> Iterator[EvaluationBatch]:
+def _batch(loaded: Iterator[_Loaded], batch_size: int, size: tuple[int, int], resize: str) -> Iterator[EvaluationBatch]:
     run: list[_Loaded] = []
     for item in loaded:
-        if run and (len(run) == batch_size or run[0][1].shape != item[1].shape):
-            yield _stack(run, batch_size, size, resize, keep_native)
+        if run and (len(run) == batch_size or run[0][1] != item[1]):
+            yield _stack(run, batch_size, size, resize)
             run = []
         run.append(item)
     if run:
-        yield _stack(run, batch_size, size, resize, keep_native)
+        yield _stack(run, batch_size, size, resize)
 
 
-def _stack(
-    run: list[_Loaded], batch_size: int, size: tuple[int, int], resize: str, keep_native: bool
-) -> EvaluationBatch:
-    height, width = run[0][1].shape[:2]
+def _stack(run: list[_Loaded], batch_size: int, size: tuple[int, int], resize: str) -> EvaluationBatch:
+    height, width = run[0][1]
     images = np.zeros((batch_size, *size, 3), np.uint8)
-    labels = None if run[0][3] is None else np.full((batch_size, height, width), IGNORE_INDEX, np.uint8)
-    for i, (_, _, image, indices) in enumerate(run):
+    labels = None if run[0][4] is None else np.full((batch_size, height, width), IGNORE_INDEX, np.uint8)
+    for i, (_, _, _, image, indices) in enumerate(run):
         images[i] = image
         if labels is not None and indices is not None:
             labels[i] = indices
@@ -145,5 +143,5 @@ def _stack(
         native_size=(height, width),
         box=fit_box((height, width), size, resize),
         count=len(run),
-        natives=tuple(native for _, native, *_ in run) if keep_native else (),
+        natives=tuple(native for _, _, native, *_ in run if native is not None),
     )

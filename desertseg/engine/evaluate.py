@@ -12,12 +12,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from desertseg.data import EvaluationBatch, Frame, find_frames, load_evaluation, resize_labels
+from desertseg.data import EvaluationBatch, Frame, find_frames, resize_labels
 from desertseg.engine.checkpoint import fitting, load_segmenter, recipe_views
 from desertseg.engine.compiled import device_name
 from desertseg.engine.evaluation import Evaluation, summarise
 from desertseg.engine.evaluation_folder import check_other_data, write_evaluation
 from desertseg.engine.inference import Inference, suppression_bias
+from desertseg.engine.loading import load_by_size
 from desertseg.engine.pipeline import Pipeline
 from desertseg.engine.priors import estimate_shift, sample_stride
 from desertseg.engine.scoring import Answered, Scoring
@@ -98,7 +99,7 @@ def evaluate(
         check_other_data(folder, source, overwrite)
     inference = Inference(segmenter, views=recipe_views(segmenter) if tta else None)
     failures: Failures = []
-    load = partial(load_evaluation, size=size, batch_size=batch_size, labels=truth, resize=fitting(segmenter))
+    load = partial(load_by_size, size=size, batch_size=batch_size, labels=truth, resize=fitting(segmenter))
     estimate = priors == "estimated"
     with progress_line("evaluate", len(frames) * (1 + estimate), "images", progress) as line:
         handlings = _handlings(inference, frames, load, suppress, estimate, line)

@@ -5,20 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from desertseg.data import DataError, EvaluationBatch, Frame, image_size, load_evaluation
+from desertseg.data import DataError, EvaluationBatch, Frame
 from desertseg.data.sources import name_video
 from desertseg.engine.answering import Answering
 from desertseg.engine.checkpoint import fitting
+from desertseg.engine.loading import load_by_size
 from desertseg.engine.outputs import Labelled, OutputFolder
 from desertseg.engine.pipeline import Pipeline
 from desertseg.engine.priors import Priors, estimate_shift
-from desertseg.engine.strips import is_large
 from desertseg.engine.video import VideoPrediction, predict_video
 from desertseg.engine.writers import Writers, count_threads
 from desertseg.errors import UserError
@@ -121,18 +120,16 @@ class Labelling:
         return next((path for path in (*pictures, *(video.path for video in self.videos)) if path.is_file()), None)
 
     def _load(self, frames: Sequence[Frame], on_error: Any) -> Iterator[EvaluationBatch]:
-        """Yield batches; a large frame makes one by itself, so that memory does not grow with the batch."""
-        for alone, group in groupby(frames, _is_large):
-            yield from load_evaluation(
-                list(group),
-                self.size,
-                batch_size=1 if alone or self.answering.window else self.batch_size,
-                labels=None,
-                resize=fitting(self.answering.inference.segmenter),
-                workers=1 if alone else count_threads(),
-                on_error=on_error,
-                keep_native=True,
-            )
+        yield from load_by_size(
+            frames,
+            self.size,
+            batch_size=1 if self.answering.window else self.batch_size,
+            labels=None,
+            resize=fitting(self.answering.inference.segmenter),
+            workers=count_threads(),
+            on_error=on_error,
+            keep_native=True,
+        )
 
     def _add(self, writers: Writers, batch: EvaluationBatch, answer: dict[str, np.ndarray], fail: Any) -> None:
         for i, (frame, image) in enumerate(zip(batch.frames, batch.natives, strict=True)):
@@ -152,10 +149,3 @@ class Labelling:
             if number == 0 and self.answering.inference.views.count > 1 and frames > batch.count:
                 self.views_cost = self.answering.time_views(batch)
             yield batch
-
-
-def _is_large(frame: Frame) -> bool:
-    try:
-        return is_large(image_size(frame.image))
-    except DataError:  # decoding says what is wrong with it
-        return False

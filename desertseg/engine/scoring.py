@@ -24,7 +24,8 @@ from desertseg.metrics.calibration import Calibration, LogitSample
 BANDS = ("top third", "middle third", "bottom third")
 TOLERANCES = (2, 5)
 _COUNTERS = 2  # threads; NumPy and OpenCV leave Python's lock while they count
-_IN_FLIGHT = 8  # frames that may wait to be counted, so that memory stays flat
+# What may wait to be counted, so that memory stays flat: so many frames, of so many pixels.
+_WAITING_FRAMES, _WAITING_PIXELS = 8, 2**25
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Scoring:
         if self.translation:
             answered = self._translate(answered, self.translation)
         self._running.append((answered, self._pool.submit(self._count, answered)))
-        while len(self._running) > _IN_FLIGHT:
+        while len(self._running) > 1 and self._is_behind():
             self._settle()
 
     def finish(self) -> None:
@@ -156,6 +157,10 @@ class Scoring:
             confidence=None,
             sample=None,
         )
+
+    def _is_behind(self) -> bool:
+        pixels = sum(answered.truth.size for answered, _ in self._running)
+        return len(self._running) > _WAITING_FRAMES or pixels > _WAITING_PIXELS
 
     def _settle(self) -> None:
         answered, running = self._running.popleft()
