@@ -82,13 +82,8 @@ class LabelMapping:
     @cached_property
     def scored(self) -> LabelMap:
         """The classes that are scored: those of `target` that have a counterpart, merged where said, in its order."""
-        classes = [
-            self._merge(name, members) for name, members in self._groups.items() if name in self.classes.values()
-        ]
-        rest = [i for name in self.unscored for i in self.target.classes[self.target.names.index(name)].ids]
-        return LabelMap(
-            self.target.name, tuple(classes), (*self.target.ignore, *rest), self.target.void, self.target.description
-        )
+        used = {name: members for name, members in self._groups.items() if name in self.classes.values()}
+        return _regroup(self.target, used, self.target.name, self.target.description)
 
     @property
     def unscored(self) -> tuple[str, ...]:
@@ -130,15 +125,12 @@ class LabelMapping:
     @cached_property
     def merged_source(self) -> LabelMap:
         """A label map for training on the masks of `source` with the classes of `scored`: raw ids are merged."""
-        classes, rest = [], []
-        for scored in self.scored.classes:
-            members = [c for c in self.source.classes if self.classes[c.name] == scored.name]
-            ids = tuple(i for c in members for i in c.ids)
-            classes.append(LabelClass(scored.name, ids, scored.color, scored.cost))
-        rest = [i for c in self.source.classes if self.classes[c.name] == NONE for i in c.ids]
+        groups = {
+            scored: tuple(name for name in self.source.names if self.classes[name] == scored)
+            for scored in self.scored.names
+        }
         text = f"the classes of {self.source.name} as {self.target.name} names them"
-        name = f"{self.source.name}_as_{self.target.name}"
-        return LabelMap(name, tuple(classes), (*self.source.ignore, *rest), self.source.void, text)
+        return _regroup(self.source, groups, f"{self.source.name}_as_{self.target.name}", text)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values: the layout of the TOML file, the maps by name, and what is not scored."""
@@ -160,18 +152,31 @@ class LabelMapping:
             groups[into] = tuple(self.merge.get(into, (name,)))
         return groups
 
-    def _merge(self, name: str, members: tuple[str, ...]) -> LabelClass:
-        """Return one class of several: all their ids, the colour of the first, and the cost if they agree on it."""
-        found = [self.target.classes[self.target.names.index(member)] for member in members]
-        cost = found[0].cost if len({c.cost for c in found}) == 1 else None
-        return LabelClass(name, tuple(i for c in found for i in c.ids), found[0].color, cost)
-
     def _table(self, names: Any) -> np.ndarray:
         table = np.full(256, IGNORE_INDEX, np.uint8)
         for index, name in enumerate(names):
             if name in self.scored.names:
                 table[index] = self.scored.names.index(name)
         return table
+
+
+def _regroup(labels: LabelMap, groups: Mapping[str, tuple[str, ...]], name: str, description: str) -> LabelMap:
+    """Return a map with the classes of `labels` joined into groups; what is in none is ignored.
+
+    A group has all ids of its members, the colour of the first, and their cost if they agree on it.
+    """
+    of_name = {c.name: c for c in labels.classes}
+    classes = []
+    for group, members in groups.items():
+        found = [of_name.pop(member) for member in members]
+        cost = found[0].cost if len({c.cost for c in found}) == 1 else None
+        classes.append(LabelClass(group, tuple(i for c in found for i in c.ids), found[0].color, cost))
+    rest = [i for c in of_name.values() for i in c.ids]
+    kept = {c.color for c in classes}
+    further = tuple((c.color, c.ids[0]) for c in labels.classes if c.color not in kept)
+    return LabelMap(
+        name, tuple(classes), (*labels.ignore, *rest), labels.void, description, (*further, *labels.more_colors)
+    )
 
 
 def load_mapping(mapping: str | Path | LabelMapping) -> LabelMapping:

@@ -1,7 +1,9 @@
-"""Reading TOML, so that whatever is wrong with a text is said in one line."""
+"""TOML: reading it so that whatever is wrong is said in one line, and quoting for those who write it by hand."""
 
 from __future__ import annotations
 
+import json
+import re
 import tomllib
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -51,3 +53,13 @@ def read_text(path: Path | Traversable) -> str:
         raise TomlError(f"its byte {error.start:,} is not UTF-8 text") from error
     except ValueError as error:  # a path with a zero byte in it
         raise TomlError(str(error)) from error
+
+
+def quote(text: str) -> str:
+    """Return text as a TOML string; JSON's are such."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def quote_key(text: str) -> str:
+    """Return text as a TOML key, bare where it can be."""
+    return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else quote(text)
