@@ -28,8 +28,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import cv2
 
 from desertseg.data import Augmentation, Frame, find_frames, load_dataset
-from desertseg.data.source import count_cores
 from desertseg.data.synthetic import write_dataset
+from desertseg.machine import count_cores
 
 BARE = "bare OpenCV"
 EPOCHS = 3  # a stream's start, which reads the headers of all frames, is paid once a training and not once an epoch

@@ -15,6 +15,7 @@ from desertseg.memory import keep_freed_memory
 _COMMANDS = {
     "check": "Tell what is wrong with a data set, and how to mend it.",
     "stats": "Tell what is in a data set, or in two side by side.",
+    "split": "Cut a folder into train and val, by scene or block.",
     "datasets": "List the known data sets, or tell which one a folder is.",
     "labels": "List label maps, draft one, say how two correspond.",
     "fit": "Train a model on a folder of frames and masks.",
@@ -27,6 +28,7 @@ _COMMANDS = {
     "benchmark": "Measure how fast a model is: latency, throughput, memory.",
     "models": "List the networks, their cost and their weights.",
     "augment": "Draw a contact sheet of a recipe's augmentation.",
+    "info": "Tell what this machine is to desertseg, for a bug report.",
     "synth": "Draw a procedural desert in Falcon's format.",
     "demo": "Walk the whole road in minutes, with no data.",
 }

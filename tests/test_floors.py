@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 BASE = {
     *("backend", "colors", "damage", "errors", "files", "label_class", "label_mapping", "label_text"),
-    *("labels", "mapping_draft", "memory", "terminal", "toml", "weighting"),
+    *("labels", "machine", "mapping_draft", "memory", "terminal", "toml", "weighting"),
 }
 KERAS_ROOMS = {"models", "layers", "losses", "metrics", "augment"}
 # room -> the rooms of desertseg that its modules may import; report/ reads what metrics/ counted, engine/ calls report/

@@ -18,9 +18,10 @@ from desertseg.backend import default_backend
 from desertseg.data.augmentation import Augmentation
 from desertseg.data.errors import DataError
 from desertseg.data.folders import Frame, find_frames
-from desertseg.data.source import BatchSource, check_at_least, count_cores, count_steps
+from desertseg.data.source import BatchSource, check_at_least, count_steps
 from desertseg.data.statistics import ClassIndex
 from desertseg.labels import LabelMap, load_labels
+from desertseg.machine import count_cores
 
 _AHEAD = 2  # batches that are read while one is used
 

@@ -5,7 +5,6 @@ Batch number `step` is a pure function of the frames, the options and (seed, ste
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -22,6 +21,7 @@ from desertseg.data.read import check_same_size, image_size, read_image, read_ma
 from desertseg.data.sampling import order_epoch, weigh_frames
 from desertseg.data.statistics import ClassIndex
 from desertseg.labels import IGNORE_INDEX, LabelMap
+from desertseg.machine import count_cores
 
 LOAD_FACTOR = 1.5  # frames are loaded at up to this times the training size, so that a zoomed crop stays sharp
 
@@ -207,11 +207,6 @@ def fit_load_size(native_size: tuple[int, int], size: tuple[int, int], resize: s
         return native_size
     box = fit_box(native_size, limit)
     return box.height, box.width
-
-
-def count_cores() -> int:
-    """Return the processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_at_least(minimum: int, **options: int) -> None:
