@@ -93,9 +93,9 @@ def _field(name: str, text: str) -> list[str]:
 
 def _wrap(text: str, first: str, rest: str) -> list[str]:
     width = min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns)
-    options = {"break_long_words": False, "break_on_hyphens": False}
-    lines = textwrap.wrap(text, width, initial_indent=first, subsequent_indent=rest, **options)
-    return [line.replace(_GLUE, " ") for line in lines]
+    wrapper = textwrap.TextWrapper(width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+    wrapper.break_long_words = False
+    return [line.replace(_GLUE, " ") for line in wrapper.wrap(text)]
 
 
 def _counts(frames: dict[str, int]) -> str:

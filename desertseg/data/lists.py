@@ -114,7 +114,7 @@ def read_list(path: str | Path, data: str | Path | None = None, *, masks: bool =
             found[frame.image] = frame
     if not found:
         raise DataError(f"list {path} names no frame; expected one a line: image, tab, mask, below {root}")
-    return sorted(_rename_repeats(list(found.values()), root), key=lambda f: f.name)
+    return sorted(found.values(), key=lambda f: f.name)
 
 
 class _Known:
@@ -172,14 +172,6 @@ def _ends_alike(image: Path, name: str) -> bool:
     """Whether the last folders of an image are those of a name, as far as the name has any."""
     parts = Path(name).parts
     return image.with_suffix("").parts[-len(parts) :] == parts
-
-
-def _rename_repeats(frames: list[Frame], root: Path) -> list[Frame]:
-    """Give frames of one name, such as of two splits, their whole path below the data folder as name."""
-    names = [f.name for f in frames]
-    repeated = {n for n in names if names.count(n) > 1} if len(set(names)) < len(names) else set()
-    paths = {f: Path(os.path.relpath(f.image, root)).with_suffix("").as_posix() for f in frames if f.name in repeated}
-    return [replace(f, name=paths[f]) if f in paths else f for f in frames]
 
 
 def _read_lines(path: Path) -> list[str]:

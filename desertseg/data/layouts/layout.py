@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from desertseg.data.errors import DataError
@@ -132,8 +133,7 @@ class Layout:
     def frames(self, split: str | None = None, *, masks: bool = True) -> list[Frame]:
         """Return the frames of a split, or all of them, as `find_frames` does."""
         if split is None:
-            parts = [self.whole] if self.whole else [p for p in self.parts.values() if not (masks and p.withheld)]
-            return sorted((f for part in parts for f in part.frames(masks)), key=lambda f: f.name)
+            return self.whole.frames(masks) if self.whole else self._gather(masks)
         wanted = SPLITS.get(split.lower(), split)
         if wanted in self.parts:
             return self.parts[wanted].frames(masks)
@@ -144,6 +144,14 @@ class Layout:
         cuttable = wanted == "val" and "train" in self.parts
         hint = "; to cut val from train, give the train folder alone" if cuttable else ""
         raise DataError(f"data folder {self.root} has no split '{split}'; it has {', '.join(self.splits)}{hint}")
+
+    def _gather(self, masks: bool) -> list[Frame]:
+        """Return the frames of all splits; where two share a name, the split stands before it."""
+        parts = {split: p for split, p in self.parts.items() if not (masks and p.withheld)}
+        found = [(split, f) for split, part in parts.items() for f in part.frames(masks)]
+        count = Counter(f.name for _, f in found)
+        frames = [replace(f, name=f"{split}/{f.name}") if count[f.name] > 1 else f for split, f in found]
+        return sorted(frames, key=lambda f: f.name)
 
 
 SPLITS = {

@@ -28,7 +28,9 @@ _SEQUENCE = re.compile(r"\d{5}")
 
 
 def recognise(folder: Path, children: dict[str, Path]) -> dict[str, Part] | None:
-    """Return the parts of a folder that holds RELLIS-3D's sequences, or its unpacked archives side by side."""
+    """Return the parts of a folder that is or holds RELLIS-3D's sequences, or its unpacked archives side by side."""
+    if _IMAGES in children and _SEQUENCE.fullmatch(folder.name):
+        return {WHOLE: _make_part(folder.parent, folder.parent if _MASKS in children else None, None, folder.name)}
     if not any(_SEQUENCE.fullmatch(n) or "rellis" in n or "pylon" in n for n in children):
         return None
     roots = list(_sequence_roots(folder, children))
@@ -68,11 +70,12 @@ def _find_lists(*folders: Path) -> dict[str, Path]:
     return {}
 
 
-def _make_part(images: Path, masks: Path | None, path: Path | None) -> Part:
+def _make_part(images: Path, masks: Path | None, path: Path | None, sequence: str = r"\d{5}") -> Part:
+    """Return the part of the frames that a list names, or of all; of one sequence, or of all."""
     listed = None if path is None else _read_names(path)
 
     def files(root: Path, kind: str) -> Files:
-        return Files(root, _named(kind, listed), lambda p: bool(re.fullmatch(rf"\d{{5}}(/{kind})?", p)))
+        return Files(root, _named(kind, listed), lambda p: bool(re.fullmatch(rf"{sequence}(/{kind})?", p)))
 
     return Part(
         NAME,
