@@ -12,7 +12,7 @@ import numpy as np
 
 from desertseg.labels import IGNORE_INDEX
 from desertseg.metrics.confusion import MetricError
-from desertseg.metrics.tally import ratio
+from desertseg.metrics.tally import plain, ratio
 
 TOLERANCES = (2, 5)  # pixels, at the mask's own resolution
 _NO_ANSWER = 254  # a prediction that is no class where the truth has one; a label map has 254 classes at most, 0..253
@@ -114,8 +114,8 @@ def boundary_scores(counts: BoundaryCounts, names: Sequence[str]) -> dict[str, A
     """
 
     def table(values: np.ndarray, present: np.ndarray) -> dict[str, Any]:
-        per_class = dict(zip(names, map(_plain, values), strict=True))
-        return {"mean": _plain(values[present].mean()) if present.any() else None, "per_class": per_class}
+        per_class = dict(zip(names, map(plain, values), strict=True))
+        return {"mean": plain(values[present].mean()) if present.any() else None, "per_class": per_class}
 
     return {
         "definition": (
@@ -261,7 +261,3 @@ def _reach(bits: np.ndarray, tolerances: Sequence[int]) -> list[np.ndarray]:
 
 def _join(target: np.ndarray, bits: np.ndarray) -> None:
     np.bitwise_or(target, bits, out=target)
-
-
-def _plain(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

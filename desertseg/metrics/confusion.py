@@ -11,7 +11,7 @@ import numpy as np
 
 from desertseg.errors import UserError
 from desertseg.labels import IGNORE_INDEX
-from desertseg.metrics.tally import Tally
+from desertseg.metrics.tally import Tally, plain
 
 _MEANS = ("miou", "miou_all", "pixel_accuracy", "mean_accuracy", "mean_precision", "dice", "frequency_weighted_iou")
 _PER_CLASS = ("iou", "precision", "recall", "accuracy", "dice")
@@ -189,20 +189,13 @@ class Scores:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain JSON values; what has no value is None."""
         per_class = {
-            key: dict(zip(self.names or (), map(_plain, getattr(self, key)), strict=True))
+            key: dict(zip(self.names or (), map(plain, getattr(self, key)), strict=True))
             for key in (*(f"per_class_{name}" for name in _PER_CLASS), "pixels", "unanswered")
         }
         return {
-            **{key: _plain(getattr(self, key)) for key in _MEANS},
+            **{key: plain(getattr(self, key)) for key in _MEANS},
             **per_class,
             "definition": self.definition,
             "definition_all": self.definition_all,
             "confusion": self.confusion.tolist(),
         }
-
-
-def _plain(value: Any) -> int | float | None:
-    """Return a Python number, None for NaN."""
-    if np.issubdtype(np.asarray(value).dtype, np.integer):
-        return int(value)
-    return None if np.isnan(value) else float(value)

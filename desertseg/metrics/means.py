@@ -10,7 +10,7 @@ import numpy as np
 
 from desertseg.metrics.confusion import MetricError
 from desertseg.metrics.intervals import FEW_SCENES, Interval, as_interval, bootstrap
-from desertseg.metrics.tally import Tally, ratio
+from desertseg.metrics.tally import Tally, plain, ratio
 
 TEST_DESERT_LACKS = ("Ground Clutter", "Flowers", "Logs")  # of Falcon's classes
 _BATCH = 2  # frames in the starter code's validation batch
@@ -38,7 +38,7 @@ class Mean:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; None for NaN."""
         values = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-        return {**values, "value": None if np.isnan(self.value) else self.value}
+        return {**values, "value": plain(self.value)}
 
 
 def compute_means(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from desertseg.labels import LabelMap
-from desertseg.metrics.tally import ratio
+from desertseg.metrics.tally import plain, ratio
 
 
 def safety(confusion: np.ndarray, labels: LabelMap, unanswered: np.ndarray | None = None) -> dict[str, Any] | None:
@@ -38,20 +38,14 @@ def safety(confusion: np.ndarray, labels: LabelMap, unanswered: np.ndarray | Non
     called_obstacle = confusion[:, obstacles].sum(axis=1)
     names = labels.names
     return {
-        "false_safe_rate": _share(called_safe[obstacles].sum(), pixels[obstacles].sum()),
+        "false_safe_rate": plain(ratio(called_safe[obstacles].sum(), pixels[obstacles].sum())),
         "false_safe_pixels": int(called_safe[obstacles].sum()),
         "obstacle_pixels": int(pixels[obstacles].sum()),
-        "false_alarm_rate": _share(called_obstacle[drivable].sum(), pixels[drivable].sum()),
-        "per_class": {names[i]: _share(called_safe[i], pixels[i]) for i in obstacles},
+        "false_alarm_rate": plain(ratio(called_obstacle[drivable].sum(), pixels[drivable].sum())),
+        "per_class": {names[i]: plain(ratio(called_safe[i], pixels[i])) for i in obstacles},
         "obstacles": [names[i] for i in obstacles],
         "drivable": [names[i] for i in drivable],
         "definition": "false-safe rate: the share of the obstacles' pixels (cost 80 or more) that were predicted as a "
         "drivable class (cost 40 or less); false-alarm rate: the share of the drivable classes' pixels that were "
         "predicted as an obstacle",
     }
-
-
-def _share(part: np.ndarray, whole: np.ndarray) -> float | None:
-    """Return part / whole, None of nothing."""
-    share = float(ratio(part, whole))
-    return None if np.isnan(share) else share

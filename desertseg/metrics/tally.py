@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -94,3 +95,10 @@ def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """Return part / whole in float64, NaN where whole is 0."""
     part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
     return np.divide(part, whole, out=np.full(np.broadcast_shapes(part.shape, whole.shape), np.nan), where=whole > 0)
+
+
+def plain(value: Any) -> int | float | None:
+    """Return one NumPy number as JSON has it: Python's own, None for NaN."""
+    if np.issubdtype(np.asarray(value).dtype, np.integer):
+        return int(value)
+    return None if np.isnan(value) else float(value)

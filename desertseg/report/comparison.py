@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 
 from desertseg.labels import IGNORE_INDEX, LabelMap
+from desertseg.report.lettering import Color, draw_line_key, new_paper, write
 
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
-_PAPER, _INK, _SOFT = (250, 250, 250), (30, 30, 30), (110, 110, 110)
 _WRONG, _UNANSWERED = (230, 30, 30), (250, 200, 40)
 _WIDEST = 960  # pixels of one panel: four of a large photograph would be a picture that nobody can open
 _SMALLEST = 240  # and below this its title does not fit
@@ -43,7 +42,8 @@ def draw_comparison(image: np.ndarray, truth: np.ndarray, prediction: np.ndarray
     drawn = [_draw_panel(title, picture, size) for title, picture in panels]
     rows = [drawn[:2], drawn[2:]] if size[1] > size[0] else [drawn]
     picture = np.vstack([np.hstack(row) for row in rows])
-    return np.vstack([picture, _draw_legend(truth, prediction, label_map, picture.shape[1], _text_size(size[1]))])
+    legend = draw_line_key(_list_entries(truth, prediction, label_map), picture.shape[1], _text_size(size[1]))
+    return np.vstack([picture, legend])
 
 
 def _panel_size(height: int, width: int) -> tuple[int, int]:
@@ -77,37 +77,14 @@ def _draw_panel(title: str, picture: np.ndarray, size: tuple[int, int]) -> np.nd
     height, width = size
     scale = _text_size(width)
     bar, gap = round(44 * scale), max(4, width // 120)
-    panel = np.full((bar + height + gap, width + 2 * gap, 3), _PAPER, np.uint8)
+    panel = new_paper(bar + height + gap, width + 2 * gap)
     method = cv2.INTER_AREA if picture.shape[1] > width else cv2.INTER_NEAREST
     panel[bar : bar + height, gap : gap + width] = cv2.resize(picture, (width, height), interpolation=method)
-    cv2.putText(panel, title, (gap, round(bar * 0.68)), _FONT, scale, _INK, 1, cv2.LINE_AA)
+    write(panel, title, (gap, round(bar * 0.68)), scale)
     return panel
 
 
-def _draw_legend(
-    truth: np.ndarray, prediction: np.ndarray, label_map: LabelMap, width: int, scale: float
-) -> np.ndarray:
-    entries = _legend_entries(truth, prediction, label_map)
-    step, left = round(46 * scale), round(12 * scale)
-    places, x, y = [], left, round(6 * scale)
-    for text, _ in entries:
-        across = cv2.getTextSize(text, _FONT, scale, 1)[0][0] + round(62 * scale)
-        if x > left and x + across > width:
-            x, y = left, y + step
-        places.append((x, y))
-        x += across
-    legend = np.full((y + step, width, 3), _PAPER, np.uint8)
-    box = round(24 * scale)
-    for (text, color), (x, y) in zip(entries, places, strict=True):
-        cv2.rectangle(legend, (x, y + 2), (x + box, y + 2 + box), color, -1)
-        cv2.rectangle(legend, (x, y + 2), (x + box, y + 2 + box), _SOFT, 1)
-        cv2.putText(legend, text, (x + round(34 * scale), y + round(22 * scale)), _FONT, scale, _INK, 1, cv2.LINE_AA)
-    return legend
-
-
-def _legend_entries(
-    truth: np.ndarray, prediction: np.ndarray, label_map: LabelMap
-) -> list[tuple[str, tuple[int, int, int]]]:
+def _list_entries(truth: np.ndarray, prediction: np.ndarray, label_map: LabelMap) -> list[tuple[str, Color]]:
     """Each class in the truth or the prediction with its IoU in this frame, most frequent first; then the rest."""
     valid = truth != IGNORE_INDEX
     classes = label_map.num_classes

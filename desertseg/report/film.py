@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 
 from desertseg.labels import LabelMap
+from desertseg.report.lettering import draw_column_key
 from desertseg.report.overlay import tint_labels
 
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SMALLEST = 240  # rows of a frame below which a key could not be read
 _OPACITY = 0.75
 
@@ -40,12 +40,4 @@ class Film:
 def _draw_key(label_map: LabelMap, height: int) -> np.ndarray:
     """Return uint8 (h, w, 3): a swatch and a name for every class, in the map's order."""
     row = max(12, height // 32)
-    scale, thickness = row / 34, max(1, row // 20)
-    widths = [cv2.getTextSize(name, _FONT, scale, thickness)[0][0] for name in label_map.names]
-    key = np.full((row * label_map.num_classes + row // 2, max(widths) + 2 * row, 3), 250, np.uint8)
-    for line, found in enumerate(label_map.classes):
-        top = row // 4 + line * row
-        cv2.rectangle(key, (row // 2, top + row // 8), (row * 5 // 4, top + row * 7 // 8), found.color, -1)
-        place = (row * 3 // 2, top + row * 3 // 4)
-        cv2.putText(key, found.name, place, _FONT, scale, (30, 30, 30), thickness, cv2.LINE_AA)
-    return key
+    return draw_column_key([(c.name, c.color) for c in label_map.classes], row)

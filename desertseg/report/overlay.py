@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from desertseg.labels import IGNORE_INDEX, LabelMap
+from desertseg.report.lettering import Color, draw_column_key
 
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
 _ROWS = 256  # drawn at a time, so that a huge frame needs no room for steps in between
 _BORDER = 0.45  # brightness of a pixel on a border between classes
 
@@ -63,22 +63,11 @@ def draw_legend(labels: np.ndarray, label_map: LabelMap, height: int) -> np.ndar
     present = [i for i in np.argsort(-counts[: label_map.num_classes], kind="stable") if counts[i]]
     present += [IGNORE_INDEX] if counts[IGNORE_INDEX] else []
     row = int(np.clip(height / (len(present) + 1), 10, max(18, height / 20)))
-    scale, thickness = row / 34, max(1, row // 20)
-    names = ["unknown" if i == IGNORE_INDEX else label_map.names[i] for i in present]
-    texts = [f"{name}  {_percent(counts[i] / labels.size)}" for name, i in zip(names, present, strict=True)]
-    width = max((cv2.getTextSize(t, _FONT, scale, thickness)[0][0] for t in texts), default=0) + 2 * row
-    legend = np.full((height, width, 3), 250, np.uint8)
-    for line, (index, text) in enumerate(zip(present, texts, strict=True)):
-        top = row // 2 + line * row
-        corners = (row // 2, top), (row // 2 + row * 3 // 4, top + row * 3 // 4)
-        if index == IGNORE_INDEX:
-            cv2.rectangle(legend, *corners, (110, 110, 110), thickness)
-        else:
-            cv2.rectangle(legend, *corners, label_map.classes[index].color, -1)
-        cv2.putText(
-            legend, text, (row * 3 // 2, top + row * 5 // 8), _FONT, scale, (30, 30, 30), thickness, cv2.LINE_AA
-        )
-    return legend
+    entries: list[tuple[str, Color | None]] = []
+    for i in present:
+        name, color = ("unknown", None) if i == IGNORE_INDEX else (label_map.names[i], label_map.classes[i].color)
+        entries.append((f"{name}  {_percent(counts[i] / labels.size)}", color))
+    return draw_column_key(entries, row, height)
 
 
 def _percent(share: float) -> str:

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 
 from desertseg.labels import IGNORE_INDEX, LabelMap
+from desertseg.report.lettering import SOFT, draw_line_key, new_paper, write
 
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
 _GAP = 6
 _TITLE = 24
-_PAPER, _INK, _SOFT = (250, 250, 250), (30, 30, 30), (110, 110, 110)
+_KEY_SIZE = 0.42  # of its letters
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ def draw_sheet(columns: Sequence[Column], label_map: LabelMap, *, width: int = 3
 
 
 def _draw_column(column: Column, label_map: LabelMap, width: int) -> np.ndarray:
-    title = _paper(_TITLE, width + _GAP)
-    _write(title, column.title, (2, 17), 0.5, _INK)
+    title = new_paper(_TITLE, width + _GAP)
+    write(title, column.title, (2, 17), 0.5)
     return np.vstack([title, *(_draw_tile(tile, label_map, width) for tile in column.tiles)])
 
 
@@ -69,43 +69,24 @@ def _draw_tile(tile: Tile, label_map: LabelMap, width: int) -> np.ndarray:
     small = cv2.resize(tile.image, half, interpolation=cv2.INTER_AREA)
     laid = cv2.addWeighted(small, 0.3, label_map.colorize(labels), 0.7, 0)
     laid[labels == IGNORE_INDEX] = 0
-    cell = _paper(height + half[1] + 2 * _GAP, width + _GAP)
+    cell = new_paper(height + half[1] + 2 * _GAP, width + _GAP)
     cell[:height, :width] = image
     cell[height + 2 : height + 2 + half[1], : half[0]] = laid
     lines = max(1, half[1] // 13)
     each = -(-len(tile.notes) // lines)
     for line, start in enumerate(range(0, len(tile.notes), max(1, each))):
         text = ", ".join(tile.notes[start : start + each])
-        _write(cell, text, (half[0] + 5, height + 14 + 13 * line), 0.36, _SOFT)
+        write(cell, text, (half[0] + 5, height + 14 + 13 * line), 0.36, SOFT)
     return cell
 
 
 def _draw_legend(label_map: LabelMap, labels: Sequence[np.ndarray], width: int) -> np.ndarray:
     """Return the swatches and names of the classes that occur, in as many lines as they need."""
     present = sorted(set().union(*(set(np.unique(array).tolist()) for array in labels)) - {IGNORE_INDEX})
-    names = [(label_map.names[i], tuple(int(v) for v in label_map.colors[i])) for i in present]
+    names = [(label_map.names[i], label_map.classes[i].color) for i in present]
     names.append(("outside or ignored", (0, 0, 0)))
-    places, x, y = [], 2, 6
-    for name, _ in names:
-        needed = 34 + cv2.getTextSize(name, _FONT, 0.42, 1)[0][0]
-        if x > 2 and x + needed > width:
-            x, y = 2, y + 20
-        places.append((x, y))
-        x += needed
-    legend = _paper(y + 24, width)
-    for (name, color), (x, y) in zip(names, places, strict=True):
-        cv2.rectangle(legend, (x, y), (x + 14, y + 12), color, -1)
-        _write(legend, name, (x + 19, y + 11), 0.42, _INK)
-    return legend
-
-
-def _write(picture: np.ndarray, text: str, place: tuple[int, int], scale: float, color: tuple[int, int, int]) -> None:
-    cv2.putText(picture, text, place, _FONT, scale, color, 1, cv2.LINE_AA)
-
-
-def _paper(height: int, width: int) -> np.ndarray:
-    return np.full((height, width, 3), _PAPER, np.uint8)
+    return draw_line_key(names, width, _KEY_SIZE)
 
 
 def _fill(picture: np.ndarray, width: int) -> np.ndarray:
-    return np.hstack([picture, _paper(picture.shape[0], width - picture.shape[1])])
+    return np.hstack([picture, new_paper(picture.shape[0], width - picture.shape[1])])
