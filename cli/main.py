@@ -16,6 +16,7 @@ _COMMANDS = {
     "check": "Tell what is wrong with a data set, and how to mend it.",
     "stats": "Tell what is in a data set, or in two side by side.",
     "split": "Cut a folder into train and val, by scene or block.",
+    "view": "Draw a contact sheet of frames and masks.",
     "datasets": "List the known data sets, or tell which one a folder is.",
     "labels": "List label maps, draft one, say how two correspond.",
     "fit": "Train a model on a folder of frames and masks.",
