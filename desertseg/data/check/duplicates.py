@@ -67,7 +67,7 @@ class DuplicateCheck:
         findings = across.finding(
             ERROR,
             "same-image-across",
-            f"{plural(across.count, 'image')} that two splits share to the last pixel: scores count what was learnt",
+            f"{plural(across.count, 'image')} that two splits share to the last pixel: what was learnt is scored",
             "keep each in one split; take them out of train",
             fixable=True,
         )

@@ -25,7 +25,7 @@ class Finding:
         code: a word or two that stay the same, for programs.
         message: what was found and where.
         fix: what to do.
-        files: (path below the data folder, what is wrong with it) of the first of them.
+        files: (path below the data set's own folder, what is wrong with it) of the first of them.
         count: of all files, pairs or classes that it is about.
         fixable: whether a corrected copy mends it.
     """
@@ -135,6 +135,12 @@ class Files:
         self.count += 1
         if len(self.first) < FILES_KEPT:
             self.first.append((str(path), what))
+
+    def merge(self, other: Files, what: str | None = None) -> None:
+        """Add all of the other's files, with `what` in place of what was said of them."""
+        self.count += other.count
+        self.first += [(path, told if what is None else what) for path, told in other.first]
+        del self.first[FILES_KEPT:]
 
     def __bool__(self) -> bool:
         return self.count > 0

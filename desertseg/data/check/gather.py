@@ -54,8 +54,8 @@ class Gathered:
                 yield split, frame
 
     def relative(self, path: Path) -> str:
-        """Return a file's path below the data folder, as findings name it."""
-        return os.path.relpath(path, self.root)
+        """Return a file's path below the data set's own folder, as findings name it."""
+        return os.path.relpath(path, self.base)
 
 
 def gather(data: str | Path) -> Gathered:

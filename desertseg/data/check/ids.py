@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +15,8 @@ from desertseg.data.check.gather import Gathered
 from desertseg.data.check.look import Lookup, Seen
 from desertseg.labels import LabelMap, available_labels, load_labels
 
-_BLURRED = 20  # unknown ids between known ones, from which on they are no classes
+_NOISE = 64  # unknown values of one mask, at least, and twice the classes: then they are no ids
+_MOST_COLORS = 1000  # unknown ones that are counted
 _TOLD = 8  # unknown ids that a message lists
 _ORIGINAL = "take the original 16-bit masks and read them unchanged (cv2.IMREAD_UNCHANGED; tf.uint16)"
 _SWAPPED = "bytes exchanged"
@@ -22,13 +25,17 @@ _INDICES = ("from 0", "from 1")
 
 @dataclass
 class _Unknown:
-    """One unknown id: how many pixels, and in which masks."""
+    """One unknown id or colour: how many pixels, in how many masks."""
 
     pixels: int = 0
-    files: Files = field(default_factory=Files)
+    masks: int = 0
+
+    def add(self, pixels: int) -> None:
+        self.pixels += pixels
+        self.masks += 1
 
     def __str__(self) -> str:
-        return f"{plural(self.pixels, 'pixel')}, {plural(self.files.count, 'mask')}"
+        return f"{plural(self.pixels, 'pixel')}, {plural(self.masks, 'mask')}"
 
 
 class IdCheck:
@@ -45,7 +52,7 @@ class IdCheck:
         self.unknown: dict[int, _Unknown] = {}
         self.colors: dict[tuple[int, int, int], _Unknown] = {}
         self.sets: dict[frozenset[int], Files] = {}  # what masks with unknown ids hold
-        self.bad, self.bad_colors = Files(), Files()
+        self.noisy, self.bad_colors = Files(), Files()
         self.swappable: list[tuple[frozenset[int], Repair]] = []
         self.repairs: list[Repair] = []
 
@@ -53,28 +60,40 @@ class IdCheck:
         if seen.mask is None or seen.frame.mask is None:
             return
         name = self.found.relative(seen.frame.mask)
-        self.ids.update(seen.mask.ids)
         unknown = [i for i in seen.mask.ids if not self.lookup.is_known(i)]
+        if len(unknown) >= max(_NOISE, 2 * self.labels.num_classes):
+            self.noisy.add(name, f"{len(unknown):,} unknown values")
+            return
+        self.ids.update(seen.mask.ids)
         if unknown:
-            pixels = sum(seen.mask.ids[i] for i in unknown)
-            self.bad.add(name, f"{_list(unknown)} ({plural(pixels, 'pixel')})")
-            held = frozenset(seen.mask.ids)
-            self.sets.setdefault(held, Files()).add(name, _list(sorted(held)))
-            if all(self.lookup.is_known(int(i)) for i in swap_bytes(np.array([*held]))):
-                self.swappable.append((held, Repair(SWAP, seen.frame.mask, "its bytes were in the wrong order")))
-        for raw in unknown:
-            _count(self.unknown, raw, seen.mask.ids[raw], name)
+            self._add_unknown(seen.mask.ids, sorted(unknown), seen.frame.mask, name)
         if seen.mask.colors:
-            self.bad_colors.add(name, f"{plural(len(seen.mask.colors), 'unknown colour')}")
+            self.bad_colors.add(name, plural(len(seen.mask.colors), "unknown colour"))
         for color, pixels in seen.mask.colors.items():
-            if color in self.colors or len(self.colors) < 1000:
-                _count(self.colors, color, pixels, name)
+            if color in self.colors or len(self.colors) < _MOST_COLORS:
+                self.colors.setdefault(color, _Unknown()).add(pixels)
+
+    def _add_unknown(self, ids: dict[int, int], unknown: list[int], path: Path, name: str) -> None:
+        held = frozenset(ids)
+        pixels = sum(ids[i] for i in unknown)
+        self.sets.setdefault(held, Files()).add(name, f"{_list(unknown)} ({plural(pixels, 'pixel')})")
+        if all(self.lookup.is_known(int(i)) for i in swap_bytes(np.array([*held]))):
+            self.swappable.append((held, Repair(SWAP, path, "its bytes were in the wrong order")))
+        for raw in unknown:
+            self.unknown.setdefault(raw, _Unknown()).add(ids[raw])
 
     def finish(self) -> list[Finding]:
         """Return what there is to say: causes that are recognised, then what is left."""
         findings, rest = self._explain_damage()
+        findings += self.noisy.finding(
+            ERROR,
+            "noisy-ids",
+            f"{_masks_hold(self.noisy)} far more values than '{self.labels.name}' has ids: resized by interpolation, "
+            "compressed with loss, or no masks at all",
+            "take the original masks; resize masks by nearest neighbour alone (cv2.INTER_NEAREST)",
+        )
         if rest:
-            findings.append(self._explain_blur(rest) or self._list_unknown(rest))
+            findings.append(self._list_unknown(rest))
         return findings + self._color_findings()
 
     def _explain_damage(self) -> tuple[list[Finding], dict[frozenset[int], Files]]:
@@ -89,9 +108,7 @@ class IdCheck:
                 break
             files = Files()
             for held in explained[how]:
-                taken = rest.pop(held)
-                files.count += taken.count
-                files.first = (files.first + taken.first)[:20]
+                files.merge(rest.pop(held), _list(sorted(held)))
             findings.append(self._damage_finding(how, files))
             if how == _SWAPPED:
                 held_by = set(explained[how])
@@ -111,56 +128,29 @@ class IdCheck:
         message = f"{hold} 16-bit ids that were read as 8 bit ({how}), so ids of '{name}' are lost"
         return files.finding(ERROR, "8-bit", message, _ORIGINAL)[0]
 
-    def _explain_blur(self, rest: dict[frozenset[int], Files]) -> Finding | None:
-        """Return the finding of ids that only interpolation or lossy compression makes, else None."""
-        held = frozenset().union(*rest)
-        unknown = [i for i in held if not self.lookup.is_known(i)]
-        known = [i for i in held if self.lookup.is_known(i)]
-        if len(unknown) < _BLURRED or len(known) < 2 or not (min(known) < min(unknown) and max(unknown) < max(known)):
-            return None
-        files = Files()
-        for taken in rest.values():
-            files.count += taken.count
-            files.first = (files.first + [(name, "") for name, _ in taken.first])[:20]
-        pixels = sum(self.unknown[i].pixels for i in unknown)
-        message = (
-            f"{_masks_hold(files)} {len(unknown):,} values between the ids of '{self.labels.name}' "
-            f"({pixels:,} pixels): they were resized by interpolation, or compressed with loss"
-        )
-        fix = "take the original masks; resize masks by nearest neighbour alone (cv2.INTER_NEAREST)"
-        return files.finding(ERROR, "blurred-ids", message, fix)[0]
-
     def _list_unknown(self, rest: dict[frozenset[int], Files]) -> Finding:
         ids = sorted(i for i in frozenset().union(*rest) if not self.lookup.is_known(i))
-        told = [
-            f"{i} ({plural(self.unknown[i].pixels, 'pixel')}, {plural(self.unknown[i].files.count, 'mask')})"
-            for i in ids
-        ]
-        more = f" and {len(ids) - _TOLD} more" if len(ids) > _TOLD else ""
+        often = sorted(ids, key=lambda i: -self.unknown[i].pixels)[:_TOLD]
+        told = ", ".join(f"{i} ({self.unknown[i]})" for i in sorted(often)) + _more(ids)
         files = Files()
         for taken in rest.values():
-            files.count += taken.count
-        files.first = self.bad.first
-        verb = "ids that" if len(ids) > 1 else "an id that"
-        message = f"{_masks_hold(files)} {verb} label map '{self.labels.name}' does not define: "
-        others = [
-            n for n in available_labels() if n != self.labels.name and load_labels(n).knows(np.array([*self.ids]))
-        ]
+            files.merge(taken)
+        known = f"label map '{self.labels.name}' does not define"
+        message = f"{_masks_hold(files)} {'ids that' if len(ids) > 1 else 'an id that'} {known}: {told}"
+        found = np.array([*self.ids])
+        others = [n for n in available_labels() if n != self.labels.name and load_labels(n).knows(found)]
         use = f"use --labels {others[0]}" if others else "draft a label map of what they hold (desertseg labels new)"
-        fix = f"{use}, or list {_list(ids)} under ignore"
-        return files.finding(ERROR, "unknown-ids", message + ", ".join(told) + more, fix)[0]
+        return files.finding(ERROR, "unknown-ids", message, f"{use}, or list {_list(ids)} under ignore")[0]
 
     def _color_findings(self) -> list[Finding]:
         if not self.colors:
             return []
         often = sorted(self.colors, key=lambda c: -self.colors[c].pixels)
-        told = [f"{c} ({self.colors[c].pixels:,} pixels)" for c in often[:_TOLD]]
-        more = f" and {len(often) - _TOLD} more" if len(often) > _TOLD else ""
-        message = (
-            f"{_masks_hold(self.bad_colors)} colours that no class of '{self.labels.name}' has: {', '.join(told)}{more}"
-        )
+        told = [f"{c} ({plural(self.colors[c].pixels, 'pixel')})" for c in often[:_TOLD]]
+        what = f"{_masks_hold(self.bad_colors)} colours that no class of '{self.labels.name}' has"
+        message = f"{what}: {', '.join(told)}{_more(often)}"
         fix = "use the label map whose colours these are, or take the masks of raw ids"
-        if len(often) >= _BLURRED:
+        if len(often) >= _NOISE:
             fix += "; so many colours come of smoothed borders or lossy compression"
         return self.bad_colors.finding(ERROR, "unknown-colors", message, fix)
 
@@ -178,15 +168,12 @@ def _causes(labels: LabelMap) -> dict[str, frozenset[int]]:
     return causes
 
 
-def _count(unknown: dict, key: int | tuple[int, int, int], pixels: int, name: str) -> None:
-    entry = unknown.setdefault(key, _Unknown())
-    entry.pixels += pixels
-    entry.files.add(name)
+def _list(ids: Sequence[int]) -> str:
+    return ", ".join(str(i) for i in ids[:_TOLD]) + _more(ids)
 
 
-def _list(ids: list[int]) -> str:
-    more = f" and {len(ids) - _TOLD} more" if len(ids) > _TOLD else ""
-    return ", ".join(str(i) for i in ids[:_TOLD]) + more
+def _more(values: Sequence) -> str:
+    return f" and {len(values) - _TOLD:,} more" if len(values) > _TOLD else ""
 
 
 def _masks_hold(files: Files) -> str:

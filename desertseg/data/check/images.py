@@ -82,7 +82,7 @@ class ImageCheck:
             ERROR,
             "unreadable-image",
             f"{plural(n, 'image')} cannot be read",
-            "copy them again from where they came, or remove them with their masks",
+            "copy what is named again from where it came, or remove it with its mask",
             fixable=True,
         )
         findings += self._exif_findings()
@@ -90,7 +90,7 @@ class ImageCheck:
             WARNING,
             "constant-image",
             f"{plural(self.constant.count, 'image')} of one colour: a covered lens, or a failed export",
-            "remove them with their masks",
+            "remove what is named, with its mask",
             fixable=True,
         )
         findings += self._size_findings()
@@ -122,22 +122,20 @@ class ImageCheck:
         findings = self.turned_against.finding(
             ERROR,
             "exif-mask",
-            f"{plural(self.turned_against.count, 'image')} are to be turned by their EXIF, but their masks were drawn "
-            "on the pixels as stored",
+            f"{plural(self.turned_against.count, 'image')} turned by EXIF alone, with a mask drawn on the pixels as stored",
             "remove the EXIF orientation, so that image and mask have one shape (exiftool -Orientation= FILES)",
             fixable=True,
         )
         findings += self.turned_unclear.finding(
             WARNING,
             "exif-unclear",
-            f"{plural(self.turned_unclear.count, 'image')} are to be turned by their EXIF, and sizes do not tell "
-            "whether their masks are turned too",
-            "look at them with their masks laid over (desertseg view), then turn the pixels and remove the EXIF",
+            f"{plural(self.turned_unclear.count, 'image')} turned by EXIF alone, and it cannot be told if the mask is too",
+            "look at the masks laid over (desertseg view), then turn the pixels and remove the EXIF",
         )
         return findings + self.turned.finding(
             WARNING,
             "exif-image",
-            f"{plural(self.turned.count, 'image')} are upright by EXIF alone, which other programs may not follow",
+            f"{plural(self.turned.count, 'image')} upright by EXIF alone, which other programs may not follow",
             "write them upright (mogrify -auto-orient FILES)",
             fixable=True,
         )

@@ -60,7 +60,8 @@ class MaskCheck:
             self.repairs.append(Repair(DROP, path, "the mask cannot be read"))
             return
         self.by_kind.setdefault(mask.kind, Files()).add(name)
-        if mask.kind in (GRAY, GRAY_AS_RGB):
+        known = int(mask.classes.sum()) + mask.ignored == mask.size[0] * mask.size[1]
+        if mask.kind in (GRAY, GRAY_AS_RGB) and known:  # else its ids are told of
             self.by_depth.setdefault(16 if mask.depth == 16 else 8, Files()).add(name)
         if mask.kind != GRAY and not mask.colors:
             self.odd.append((mask.kind, Repair(RAW_IDS, path, f"it was {_KINDS[mask.kind]}")))
@@ -96,7 +97,7 @@ class MaskCheck:
             ERROR,
             "unreadable-mask",
             f"{plural(self.unreadable.count, 'mask')} cannot be read",
-            "copy them again from where they came, or remove them with their images",
+            "copy what is named again from where it came, or remove it with its image",
             fixable=True,
         )
         findings += self.lossy.finding(
@@ -116,8 +117,8 @@ class MaskCheck:
         findings += self.ignored.finding(
             WARNING,
             "all-ignored",
-            f"{plural(self.ignored.count, 'mask')} without one labelled pixel: nothing is learnt from them or scored",
-            "label them, or remove them with their images",
+            f"{plural(self.ignored.count, 'mask')} without one labelled pixel: nothing there is learnt or scored",
+            "label what is named, or remove it with its image",
             fixable=True,
         )
         findings += self.single.finding(
@@ -138,13 +139,11 @@ class MaskCheck:
         )
         usual = max(self.by_kind, key=lambda k: (self.by_kind[k].count, k == GRAY), default=GRAY)
         if len(self.by_kind) > 1:
-            told = ", ".join(f"{files.count:,} hold {_KINDS[kind]}" for kind, files in self.by_kind.items())
+            told = ", ".join(f"{_KINDS[kind]} ({files.count:,})" for kind, files in self.by_kind.items())
             odd = Files()
             for kind, files in self.by_kind.items():
                 if kind != usual:
-                    odd.count += files.count
-                    odd.first += [(name, _KINDS[kind]) for name, _ in files.first]
-            del odd.first[20:]
+                    odd.merge(files, _KINDS[kind])
             message = f"masks of several kinds: {told}"
             fix = "write all as one channel of raw ids, so that every program reads the same"
             findings += odd.finding(WARNING, "mask-kind", message, fix, fixable=True)

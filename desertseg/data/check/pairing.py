@@ -106,7 +106,7 @@ def _folder_findings(found: Gathered) -> list[Finding]:
     findings += strays.finding(
         NOTE,
         "strays",
-        f"{plural(strays.count, 'file')} among the frames are no images; they are passed over",
+        f"{plural(strays.count, 'file')} among the frames without an image's suffix, passed over",
         "nothing to do",
     )
     if "" in found.splits and _has_masks(found, ""):

@@ -248,11 +248,12 @@ class TestIds:
         assert "600" in found.message
         assert "use --labels falcon" in found.fix
 
-    def test_blurred_by_interpolation(self, data: Path) -> None:
+    def test_masks_resized_by_interpolation(self, data: Path) -> None:
         change_masks(data, lambda mask: cv2.resize(cv2.resize(mask, (61, 37)), (80, 48)))
-        found = find(data, "blurred-ids")
+        found = find(data, "noisy-ids")
         assert found.count == 8
         assert "INTER_NEAREST" in found.fix
+        assert "unknown values" in found.files[0][1]
 
     def test_two_troubles_at_once_are_told_apart(self, data: Path) -> None:
         change_masks(data, lambda mask: (mask >> 8).astype(np.uint8))
