@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -26,6 +26,7 @@ TOLERANCES = (2, 5)
 _COUNTERS = 2  # threads; NumPy and OpenCV leave Python's lock while they count
 # What may wait to be counted, so that memory stays flat: so many frames, of so many pixels.
 _WAITING_FRAMES, _WAITING_PIXELS = 8, 2**25
+_STRIP_PIXELS = 2**20
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Scoring:
         if self.translation:
             answered = self._translate(answered, self.translation)
         self._running.append((answered, self._pool.submit(self._count, answered)))
-        while len(self._running) > 1 and self._is_behind():
+        while self._running and self._is_behind():
             self._settle()
 
     def finish(self) -> None:
@@ -195,10 +196,19 @@ class Scoring:
     def _calibrate(self, answered: Answered) -> Calibration | None:
         if answered.confidence is None:
             return None
-        valid = answered.truth != IGNORE_INDEX
         calibration = Calibration()
-        calibration.add(answered.confidence[valid], (answered.prediction == answered.truth)[valid])
+        for rows in _strips(answered.truth):
+            truth = answered.truth[rows]
+            valid = truth != IGNORE_INDEX
+            calibration.add(answered.confidence[rows][valid], (answered.prediction[rows] == truth)[valid])
         return calibration
+
+
+def _strips(array: np.ndarray) -> Iterator[slice]:
+    """Yield rows of (H, W) that are counted at once, so that what counting needs beside them stays small."""
+    rows = max(1, _STRIP_PIXELS // array.shape[1])
+    for start in range(0, array.shape[0], rows):
+        yield slice(start, start + rows)
 
 
 def _count_pixels(truth: np.ndarray, prediction: np.ndarray, num_classes: int) -> np.ndarray:
@@ -206,9 +216,11 @@ def _count_pixels(truth: np.ndarray, prediction: np.ndarray, num_classes: int) -
 
     Both hold classes or 255: the readers and the network see to it.
     """
-    code = np.minimum(truth, num_classes).astype(np.uint16) * np.uint16(num_classes + 1)
-    code += np.minimum(prediction, num_classes)
-    counts = np.bincount(code.ravel(), minlength=(num_classes + 1) ** 2)
+    counts = np.zeros((num_classes + 1) ** 2, np.int64)
+    for rows in _strips(truth):
+        code = np.minimum(truth[rows], num_classes).astype(np.uint16) * np.uint16(num_classes + 1)
+        code += np.minimum(prediction[rows], num_classes)
+        counts += np.bincount(code.ravel(), minlength=len(counts))
     return counts.reshape(num_classes + 1, num_classes + 1)[:num_classes]
 
 
