@@ -20,6 +20,7 @@ from desertseg.engine.evaluation_folder import check_other_data, write_evaluatio
 from desertseg.engine.inference import Inference, suppression_bias
 from desertseg.engine.loading import load_by_size
 from desertseg.engine.pipeline import Pipeline
+from desertseg.engine.precheck import precheck_scoring
 from desertseg.engine.priors import estimate_shift, sample_stride
 from desertseg.engine.scoring import Answered, Scoring
 from desertseg.engine.translation import Translation, choose_labels
@@ -101,7 +102,10 @@ def evaluate(
     failures: Failures = []
     load = partial(load_by_size, size=size, batch_size=batch_size, labels=truth, resize=fitting(segmenter))
     estimate = priors == "estimated"
+    warnings = precheck_scoring(frames, truth, data, split)
     with progress_line("evaluate", len(frames) * (1 + estimate), "images", progress) as line:
+        for warning in warnings:
+            line.note(warning)
         handlings = _handlings(inference, frames, load, suppress, estimate, line)
         with Scoring(scored, boundaries, [h.name for h in handlings], translation) as scoring:
             skip = _skipping(failures, line)

@@ -15,6 +15,7 @@ from desertseg.engine.devices import Devices, check_batch, find_devices
 from desertseg.engine.fingerprint import differences, fingerprint
 from desertseg.engine.network import resolve_model
 from desertseg.engine.plan import Plan, make_plan
+from desertseg.engine.precheck import precheck_training
 from desertseg.engine.recipe import Recipe
 from desertseg.engine.remember import remember_run
 from desertseg.engine.run import STATE, RunFolder
@@ -58,6 +59,7 @@ def fit(
         make_deterministic(recipe.train.deterministic)
         plan = make_plan(data, recipe)
         check_batch(shared, recipe.train.batch_size, recipe.train.accumulate, len(plan.train))
+        warnings = precheck_training(plan.train, plan.val, plan.labels, data)
         found, write = fingerprint(plan.train, plan.val, plan.labels), shared.first
         folder = RunFolder(
             out, plan.recipe, plan.labels, str(data), overwrite=overwrite, fingerprint=found, write=write
@@ -65,7 +67,7 @@ def fit(
     _check_hosts(shared, folder, 0)
     folder.environment |= {"devices": shared.count, "hosts": shared.hosts}
     training = Training(plan, folder, shared, workers=workers, progress=progress)
-    training.notes = [f"each step is shared by {shared}"] if shared.count > 1 else []
+    training.notes = [*warnings, *([f"each step is shared by {shared}"] if shared.count > 1 else [])]
     return walk(training)
 
 

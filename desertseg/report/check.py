@@ -125,7 +125,7 @@ def _findings_part(values: Values) -> Part:
             for i, f in enumerate(findings)
         ]
         columns = [
-            Column("Finding, and what to do"),
+            Column("Finding, and what to do", False),
             Column("Severity", False),
             Column("How many"),
             Column("Mended", False),
@@ -144,12 +144,13 @@ def _key(number: int, finding: Values) -> str:
 def _section(number: int, finding: Values, values: Values) -> Section:
     shown = finding["files"]
     kept = f"the first {len(shown)} of {finding['count']:,}" if finding["count"] > len(shown) else f"{len(shown)}"
-    rows = [[Cell(path), Cell(what)] for path, what in shown]
-    columns = [Column("File", False), Column("What", False)]
+    told = any(what for _, what in shown)
+    rows = [[Cell(path), *([Cell(what)] if told else [])] for path, what in shown]
+    columns = [Column("File", False), *([Column("What", False)] if told else [])]
     blocks: list[Block] = [Prose(f"{finding['message']}. What to do: {finding['fix']}.")]
     blocks.append(Table(f"Files: {kept}.", columns, rows))
     blocks += _pairs(finding, values)
-    return Section(finding["code"].replace("-", " "), f"finding-{number}", blocks)
+    return Section(finding["code"].replace("-", " ").capitalize(), f"finding-{number}", blocks)
 
 
 def _pairs(finding: Values, values: Values) -> list[Block]:

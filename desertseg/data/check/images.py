@@ -122,14 +122,14 @@ class ImageCheck:
         findings = self.turned_against.finding(
             ERROR,
             "exif-mask",
-            f"{plural(self.turned_against.count, 'image')} turned by EXIF alone, with a mask drawn on the pixels as stored",
+            f"{plural(self.turned_against.count, 'image')} turned by EXIF, with a mask drawn on the pixels as stored",
             "remove the EXIF orientation, so that image and mask have one shape (exiftool -Orientation= FILES)",
             fixable=True,
         )
         findings += self.turned_unclear.finding(
             WARNING,
             "exif-unclear",
-            f"{plural(self.turned_unclear.count, 'image')} turned by EXIF alone, and it cannot be told if the mask is too",
+            f"{plural(self.turned_unclear.count, 'image')} turned by EXIF, and nothing tells whether the mask is too",
             "look at the masks laid over (desertseg view), then turn the pixels and remove the EXIF",
         )
         return findings + self.turned.finding(

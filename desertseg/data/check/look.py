@@ -133,17 +133,14 @@ def look(split: str, frame: Frame, lookup: Lookup) -> Seen:
 def look_at_image(path: Path) -> ImageFacts:
     """Return what an image file tells."""
     try:
-        pixels = read_image(path)
-    except DataError as error:
+        pixels, header = read_image(path), _read_image_header(path)
+    except (DataError, OSError) as error:
         return ImageFacts(error=_reason(error, path))
     gray = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     low, high, _, _ = cv2.minMaxLoc(gray)
+    constant = high - low <= _FLAT
     return ImageFacts(
-        size=gray.shape[:2],
-        constant=high - low <= _FLAT,
-        hash=int(hash_image(gray)),
-        digest=_digest(pixels),
-        **_read_image_header(path),
+        size=gray.shape[:2], constant=constant, hash=int(hash_image(gray)), digest=_digest(pixels), **header
     )
 
 
@@ -160,11 +157,11 @@ def look_at_mask(path: Path, lookup: Lookup) -> MaskFacts:
         if pixels.dtype != np.uint8:
             raise DataError(f"mask {path} is a colour image of {pixels.dtype}; give raw ids in one channel")
         return MaskFacts(**facts, kind=COLORS, **_count_colors(pixels[..., 2::-1], lookup))
-    except DataError as error:
+    except (DataError, OSError) as error:
         return MaskFacts(error=_reason(error, path))
 
 
-def _reason(error: DataError, path: Path) -> str:
+def _reason(error: Exception, path: Path) -> str:
     """Return an error's text without the file's name, which stands beside it."""
     text = str(error)
     for start in (f"image {path} ", f"mask {path} "):
