@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from desertseg.data.errors import DataError
 from desertseg.data.folders import Frame, find_layout
-from desertseg.data.layouts import SPLITS, Layout, Part
+from desertseg.data.layouts import SPLITS, Part
 from desertseg.data.layouts.tree import is_image, list_folder, subfolders
 
 
@@ -19,7 +19,7 @@ class Gathered:
 
     Attributes:
         root: the folder that was given.
-        base: the folder below it in which the data set lies: deeper where folders are nested.
+        base: the folder below it in which the data set lies: deeper where folders are nested, elsewhere for lists.
         layout: name of the layout.
         labels: the label map that the layout tells, or None.
         splits: frames of each split, by name; the split "" where there are no split folders. A frame whose mask is
@@ -70,14 +70,13 @@ def gather(data: str | Path) -> Gathered:
         if split in layout.parts:
             _gather_part(found, split, layout.parts[split])
         else:
-            _gather_list(found, split, layout)
+            found.splits[split] = layout.frames(split, masks=False)
+    if not layout.parts:  # lists, of a data folder elsewhere
+        base = os.path.commonpath([f.image.parent for _, f in found.frames()] or [found.root])
+        found = replace(found, base=Path(base))
     if not found.count:
         raise DataError(f"data folder {found.root} holds no images; check the path")
     return found
-
-
-def _gather_list(found: Gathered, split: str, layout: Layout) -> None:
-    found.splits[split] = layout.frames(split, masks=False)
 
 
 def _gather_part(found: Gathered, split: str, part: Part) -> None:

@@ -93,9 +93,9 @@ def _split_findings(found: Gathered) -> list[Finding]:
 
 def _folder_findings(found: Gathered) -> list[Finding]:
     findings = []
-    depth = len(found.base.relative_to(found.root).parts)
-    if depth:
+    if found.root in found.base.parents:
         below = found.base.relative_to(found.root)
+        depth = len(below.parts)
         message = f"the data set lies {plural(depth, 'folder')} down, in {below}"
         findings.append(
             Finding(NOTE, "nested", message, f"nothing to do; other programs want {found.base}", fixable=True)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from desertseg.data import find_frames
 from desertseg.data.check import Finding, check_dataset, gather
+from desertseg.data.lists import write_list
 from desertseg.errors import UserError
 from desertseg.labels import load_labels
 
@@ -111,6 +112,14 @@ class TestPairing:
 
     def test_a_folder_without_splits_says_what_fit_does(self, data: Path) -> None:
         assert "last fifth" in find(data / "train", "no-splits").message
+
+    def test_a_folder_of_lists(self, data: Path, tmp_path: Path) -> None:
+        for split in ("train", "val"):
+            write_list(tmp_path / f"lists/{split}.txt", find_frames(data, split), data)
+        cv2.imwrite(str(image_of(data)), np.zeros((48, 80, 3), np.uint8))
+        report = check_dataset(tmp_path / "lists")
+        assert report.splits == {"train": 8, "val": 4}
+        assert [(f.code, f.files) for f in report.findings] == [("constant-image", ((f"{IMAGES}/{STEM}.png", ""),))]
 
     def test_several_data_sets_are_refused(self, data: Path, tmp_path: Path) -> None:
         shutil.copytree(data, tmp_path / "other")
