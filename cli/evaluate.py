@@ -7,12 +7,13 @@ import sys
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from desertseg.cli.options import SizeType, backend_option, count_frames, overwrite_option, tta_option
 from desertseg.cli.quiet import without_banner
 
 from desertseg.errors import UserError
 
-_OF_A_MODEL = ("size", "tta", "suppress", "priors")
+_OF_A_MODEL = ("size", "batch_size", "at", "tta", "suppress", "priors")
 _OF_MASKS = ("labels", "index_offset")
 _SHARED = ("mapping", "out", "boundaries", "overwrite")
 
@@ -51,9 +52,7 @@ _SHARED = ("mapping", "out", "boundaries", "overwrite")
 @click.option("--boundaries/--no-boundaries", default=True, show_default=True, help="Score how borders are met.")
 @overwrite_option
 @backend_option
-def evaluate(
-    model: str | None, predictions: str | None, data: str, split: str, batch_size: int, at: str, **options: Any
-) -> None:
+def evaluate(model: str | None, predictions: str | None, data: str, split: str, **options: Any) -> None:
     """Score a model, or anybody's masks: one confusion matrix over all pixels, at the masks' own resolution.
 
     Writes numbers (JSON, CSV, text), pictures and report.html, which holds them all. A frame that cannot be scored is
@@ -68,7 +67,7 @@ def evaluate(
     """
     if (model is None) == (predictions is None):
         raise UserError("give either --model FILE or --predictions DIR")
-    _refuse_others(options, _OF_MASKS if model else _OF_A_MODEL, "--predictions" if model else "--model")
+    _refuse_given(_OF_MASKS if model else _OF_A_MODEL, "--predictions" if model else "--model")
     shared = {"split": None if split == "all" else split} | {k: options[k] for k in _SHARED}
     with without_banner():
         from desertseg.engine import evaluate as evaluate_model
@@ -77,8 +76,8 @@ def evaluate(
 
     if model:
         names = [name.strip() for name in (options["suppress"] or "").split(",") if name.strip()]
-        own = {k: options[k] for k in ("size", "tta", "priors")}
-        result = evaluate_model(model, data, batch_size=batch_size, at=at, suppress=names, **own, **shared)
+        own = {k: options[k] for k in _OF_A_MODEL} | {"suppress": names}
+        result = evaluate_model(model, data, **own, **shared)
     else:
         own = {k: options[k] for k in _OF_MASKS}
         result = evaluate_masks(str(predictions), data, **own, **shared)
@@ -98,8 +97,8 @@ def evaluate(
         sys.exit(1)
 
 
-def _refuse_others(options: dict[str, Any], names: tuple[str, ...], needs: str) -> None:
+def _refuse_given(names: tuple[str, ...], needs: str) -> None:
     """Refuse an option that would be passed over in silence."""
     for name in names:
-        if options[name] not in (None, False, "none"):
+        if click.get_current_context().get_parameter_source(name) != ParameterSource.DEFAULT:
             raise UserError(f"--{name.replace('_', '-')} needs {needs}; leave it out")

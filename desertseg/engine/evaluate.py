@@ -150,7 +150,13 @@ def conclude(
         origin: what was scored, how and on what.
         failures: frames that were left out.
         notes: a remark on each alternative of the scoring.
+
+    Raises:
+        UserError: no frame was scored; the message says why the first one was not.
     """
+    if not scoring.names:
+        why = f"; the first: {failures[0][1]}" if failures else ""
+        raise UserError(f"none of {len(failures)} frames could be scored{why}")
     means, details = summarise(scoring, notes)
     details |= origin | {"failures": [[str(path), reason] for path, reason in failures]}
     if scoring.translation:
@@ -256,7 +262,7 @@ def _score(
     for batch, answer in Pipeline().run(batches, compute):
         size = _size(batch, at)
         for i, frame in enumerate(batch.frames):
-            if not np.isfinite(answer["confidence"][i]).all():
+            if not all(np.isfinite(answer[key][i]).all() for key in ("confidence", "sample")):
                 skip(frame, UserError(f"the model's answer for {frame.image} is not a number; its weights are damaged"))
                 continue
             scoring.add(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from desertseg.data import Frame, read_mask
 from desertseg.data.predictions import match_predictions, read_prediction
@@ -66,6 +65,7 @@ def evaluate_masks(
     check_other_data(folder, source, overwrite)
     pairs, missing = match_predictions(predictions, frames)
     failures: Failures = [(Path(predictions), f"there is no mask of frame {name} in {predictions}") for name in missing]
+    read = partial(_read, truth=truth_map, labels=label_map, index_offset=index_offset)
     with (
         Scoring(scored, boundaries, translation=translation) as scoring,
         progress_line("evaluate", len(pairs), "masks", progress) as line,
@@ -73,35 +73,40 @@ def evaluate_masks(
         for frame, path in pairs:
             line.advance()
             try:
-                truth = _read_truth(frame, truth_map)
-                size = (truth.shape[0], truth.shape[1])
-                prediction = read_prediction(path, label_map, size, index_offset=index_offset)
+                answered = read(frame, path)
             except LabelError:
                 raise
             except UserError as error:
                 failures.append((path, str(error)))
                 continue
-            scoring.add(Answered(frame, truth, prediction))
+            scoring.add(answered)
         scoring.finish()
     seconds = time.perf_counter() - started
-    origin = {
-        "resolution": "native: each predicted mask resized to its truth's size by nearest neighbour",
-        "model": None,
+    origin = _WITHOUT_MODEL | {
         "predictions": str(predictions),
+        "index_offset": index_offset,
         "data": source,
         "split": split,
-        "size": None,
-        "at": "native",
-        "views": None,
-        "backend": None,
-        "device": None,
         "images_per_second": len(scoring.names) / seconds,
         "seconds": seconds,
     }
     return conclude(scoring, folder, origin, failures)
 
 
-def _read_truth(frame: Frame, labels: LabelMap) -> np.ndarray:
+_WITHOUT_MODEL = {
+    "resolution": "native: each predicted mask resized to its truth's size by nearest neighbour",
+    "model": None,
+    "size": None,
+    "at": "native",
+    "views": None,
+    "backend": None,
+    "device": None,
+}
+
+
+def _read(frame: Frame, path: Path, truth: LabelMap, labels: LabelMap, index_offset: int | None) -> Answered:
     if frame.mask is None:
         raise UserError(f"image {frame.image} has no mask to score against; add it or remove the image")
-    return read_mask(frame.mask, labels)
+    expected = read_mask(frame.mask, truth)
+    size = (expected.shape[0], expected.shape[1])
+    return Answered(frame, expected, read_prediction(path, labels, size, index_offset=index_offset))

@@ -19,6 +19,7 @@ from desertseg.metrics.means import TEST_DESERT_LACKS, Mean, compute_means
 from desertseg.metrics.safety import safety
 
 _PAIRS = 10
+_OF_THE_WHOLE = ("confusion", "definition", "definition_all")  # not repeated for each scene
 _LACKING_IDS = (550, 600, 700)  # Falcon's ids that its test desert does not show
 
 
@@ -96,7 +97,9 @@ def _by_scene(scoring: Scoring, confusions: np.ndarray, unanswered: np.ndarray) 
     for scene in sorted(set(scoring.scenes)):
         own = of_frames == scene
         total = confusions[own].sum(axis=0, dtype=np.int64), unanswered[own].sum(axis=0, dtype=np.int64)
-        found[scene] = {"frames": int(own.sum()), **_brief(Scores(total[0], scoring.labels.names, total[1]))}
+        scores = Scores(total[0], scoring.labels.names, total[1])
+        every = {key: value for key, value in scores.to_dict().items() if key not in _OF_THE_WHOLE}
+        found[scene] = {"frames": int(own.sum()), **every, **_brief(scores)}
     return found
 
 
@@ -104,9 +107,9 @@ def _handling(scoring: Scoring, notes: Sequence[str]) -> list[dict[str, Any]] | 
     """Return how answers under other priors score, all means over the same classes: those that the truth has."""
     if not scoring.alternatives:
         return None
-    rows = [("none", "as the model answers", scoring.scores.confusion)]
+    rows = [("none", "as the model answers", scoring.bands.sum(axis=0))]
     rows += list(zip(scoring.alternatives, notes, scoring.other, strict=True))
-    return [{"name": n, "note": note, **_brief(Scores(c, scoring.labels.names))} for n, note, c in rows]
+    return [{"name": name, "note": note, **_brief(scoring.scores_of(counts))} for name, note, counts in rows]
 
 
 def _confused_pairs(scores: Scores) -> list[dict[str, Any]]:

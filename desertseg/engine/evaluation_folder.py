@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from desertseg.data import read_image
+from desertseg.data import read_image, resize_image, resize_labels
 from desertseg.engine.history import plain
 from desertseg.engine.report import write_report
 from desertseg.engine.run import describe_environment
@@ -136,7 +136,10 @@ def _csv(rows: list[list[Any]]) -> str:
 
 
 def _draw_worst(folder: Path, scoring: Scoring) -> dict[str, list[dict[str, Any]]]:
-    """Draw the worst frames of the weak classes beside their truth; returns what they are, and where."""
+    """Draw the worst frames of the weak classes beside their truth; returns what they are, and where.
+
+    Pictures of an evaluation that stood here before are taken away: they would pass for ones of this.
+    """
     scores, found = scoring.scores, {}
     for name, kept in scoring.worst.of(weak_classes(scores.per_class_iou, scores.present)).items():
         found[name] = [
@@ -150,13 +153,19 @@ def _draw_worst(folder: Path, scoring: Scoring) -> dict[str, list[dict[str, Any]
             }
             for worst in kept
         ]
+    drawn = {folder / str(frame["picture"]) for frames in found.values() for frame in frames}
+    for old in set(folder.glob("worst/*/*.jpg")) - drawn:
+        old.unlink()
     return found
 
 
 def _draw_frame(folder: Path, name: str, worst: WorstFrame, scoring: Scoring) -> str:
     relative = Path("worst") / name.replace("/", "-").replace(" ", "_") / f"{worst.frame.name.replace('/', '-')}.jpg"
-    truth, prediction = scoring.read_truth(str(worst.frame.mask)), worst.prediction
-    drawn = draw_comparison(read_image(worst.frame.image), truth, prediction, scoring.labels)
+    prediction = worst.prediction
+    size = (prediction.shape[0], prediction.shape[1])  # the truth's, or the training size where it was scored there
+    truth = resize_labels(scoring.read_truth(str(worst.frame.mask)), size)
+    image = resize_image(read_image(worst.frame.image), size)
+    drawn = draw_comparison(image, truth, prediction, scoring.labels)
     scale = min(1.0, _PICTURE_WIDTH / drawn.shape[1])
     drawn = cv2.resize(drawn, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     with replacing(folder / relative) as path:

@@ -15,14 +15,12 @@ import numpy as np
 from desertseg.data import Frame, read_mask
 from desertseg.engine.translation import Translation
 from desertseg.engine.worst import WorstFrames
-from desertseg.errors import UserError
 from desertseg.labels import IGNORE_INDEX, LabelMap
 from desertseg.metrics import Scores
 from desertseg.metrics.boundary import BoundaryCounts, count_boundaries
 from desertseg.metrics.calibration import Calibration, LogitSample
 
 BANDS = ("top third", "middle third", "bottom third")
-TOLERANCES = (2, 5)
 _COUNTERS = 2  # threads; NumPy and OpenCV leave Python's lock while they count
 # What may wait to be counted, so that memory stays flat: so many frames, of so many pixels.
 _WAITING_FRAMES, _WAITING_PIXELS = 8, 2**25
@@ -54,7 +52,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class _Counts:
-    """Of one frame: int64 (bands, C, C + 1), int64 (K, C, C), and what the others count."""
+    """Of one frame: int64 (bands, C, C + 1), int64 (K, C, C + 1), and what the others count."""
 
     bands: np.ndarray
     alternatives: np.ndarray
@@ -80,7 +78,7 @@ class Scoring:
         confusions: int32 (C, C) a frame, truth in rows.
         unanswered: int32 (C,) a frame: pixels of each class that got no answer.
         bands: int64 (3, C, C + 1): the upper, middle and lower third of the rows, no answer in the last column.
-        other: int64 (K, C, C): under the other priors.
+        other: int64 (K, C, C + 1): under the other priors, no answer in the last column.
         boundary, calibration: the sums; None where nothing was counted.
         sample: logits and truth of some pixels, for fitting a temperature.
         worst: the frames that each class lost most on.
@@ -101,7 +99,7 @@ class Scoring:
     def __post_init__(self) -> None:
         classes = self.labels.num_classes
         self.bands = np.zeros((len(BANDS), classes, classes + 1), np.int64)
-        self.other = np.zeros((len(self.alternatives), classes, classes), np.int64)
+        self.other = np.zeros((len(self.alternatives), classes, classes + 1), np.int64)
         self.worst = WorstFrames(self.labels)
         self._pool = ThreadPoolExecutor(_COUNTERS, thread_name_prefix="desertseg-count")
         self._running: deque[tuple[Answered, Future[_Counts]]] = deque()
@@ -121,15 +119,9 @@ class Scoring:
             self._settle()
 
     def finish(self) -> None:
-        """Wait until every frame is counted.
-
-        Raises:
-            UserError: no frame was scored.
-        """
+        """Wait until every frame is counted."""
         while self._running:
             self._settle()
-        if not self.names:
-            raise UserError("no frame could be scored; see the reasons above, and mend the files or the folder")
 
     @property
     def scores(self) -> Scores:
@@ -185,11 +177,11 @@ class Scoring:
         edges = [round(i * truth.shape[0] / len(BANDS)) for i in range(len(BANDS) + 1)]
         bands = [_count_pixels(truth[a:b], prediction[a:b], classes) for a, b in pairwise(edges)]
         chosen = () if answered.alternatives is None else answered.alternatives
-        others = [_count_pixels(truth, other, classes)[:, :-1] for other in chosen]
+        others = [_count_pixels(truth, other, classes) for other in chosen]
         return _Counts(
             bands=np.stack(bands),
-            alternatives=np.array(others, np.int64).reshape(-1, classes, classes),
-            boundaries=count_boundaries(truth, prediction, classes, TOLERANCES) if self.boundaries else None,
+            alternatives=np.array(others, np.int64).reshape(-1, classes, classes + 1),
+            boundaries=count_boundaries(truth, prediction, classes) if self.boundaries else None,
             calibration=self._calibrate(answered),
         )
 

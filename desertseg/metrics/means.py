@@ -168,6 +168,7 @@ def _describe(
     left, some = int((kept & (pixels.sum(axis=0) > 0)).sum()), int(kept.sum())
     in_truth = f"over the {present} classes present in the truth"
     kinds = len(set(scenes))
+    batches = "one batch" if len(scenes) <= _BATCH else f"{-(-len(scenes) // _BATCH)} batches"
     rough = f"; {kinds} scenes are few, so intervals by scene are rough" if 1 < kinds < FEW_SCENES else ""
     return [
         ("miou", "mIoU", f"mean IoU {in_truth}{rough}"),
@@ -190,7 +191,7 @@ def _describe(
         (
             "miou_batch2",
             "mIoU, batches of 2",
-            f"only to compare with the starter code: mean over {-(-len(scenes) // _BATCH)} batches of two consecutive "
+            f"only to compare with the starter code: mean over {batches} of two consecutive "
             "frames of the mean IoU over the classes in the batch's truth or prediction",
         ),
         ("map50", "mAP50", f"the share of the {present} classes present in the truth whose IoU is at least 0.5"),

@@ -56,6 +56,7 @@ def headline(record: EvaluationRecord) -> Headline:
     drawn = (("frames drawn again", "by_frame"), ("whole scenes drawn again", "by_scene"))
     intervals = [(what, interval(mean[key], 4)) for what, key in drawn if mean.get(key)]
     definition = mean.get("definition") or values.get("definition", "")
+    definition += "; scored at the training size, not at the masks' own" if values.get("at") == "input" else ""
     return Headline(number(values[MIOU], 4), "mean IoU", sentence(definition), intervals, _asides(record))
 
 

@@ -77,6 +77,8 @@ def test_predict_ends_with_1_where_a_file_was_bad(tiny_run: Path, tiny_desert: P
         (("fit", "--data", "nowhere", "--out", "x"), "nowhere"),
         (("fit", "--data", "nowhere", "--out", "x", "--recipe", "none.toml"), "recipe none.toml cannot be read"),
         (("evaluate", "--model", "none.keras", "--data", "nowhere"), "model none.keras does not exist"),
+        (("evaluate", "--model", "m", "--data", "d", "--index-offset", 0), "--index-offset needs --predictions"),
+        (("evaluate", "--predictions", "p", "--data", "d", "--at", "input"), "--at needs --model"),
         (("predict", "--model", "none.keras", "a.png", "--out", "x"), "model none.keras does not exist"),
         (("synth", "--out", "x", "--domain", "moon"), "moon"),
     ],

@@ -5,19 +5,35 @@ import shutil
 from pathlib import Path
 
 import cv2
+import keras
 import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, jaccard_score
 
 from desertseg.data import find_frames, read_mask
 from desertseg.engine import evaluate, load_segmenter, predict
+from desertseg.engine.evaluation_folder import check_other_data
 from desertseg.errors import UserError
 from desertseg.labels import load_labels
+from desertseg.metrics import Scores
+from desertseg.models import Segmenter
 
 
 @pytest.fixture(scope="module")
 def evaluation(tiny_run: Path, tiny_desert: Path):
     return evaluate(tiny_run / "best.keras", tiny_desert, progress=False)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_run: Path) -> Segmenter:
+    return load_segmenter(tiny_run / "best.keras")
+
+
+def small_model(labels: str = "falcon") -> Segmenter:
+    """One convolution, which compiles at once."""
+    pictures, classes = keras.Input((None, None, 3)), load_labels(labels).num_classes
+    network = keras.Model(pictures, keras.layers.Conv2D(classes, 1)(pictures))
+    return Segmenter(network, load_labels(labels), (32, 64))
 
 
 def test_scores_are_those_of_the_predicted_masks(evaluation, tiny_run: Path, tiny_desert: Path, tmp_path: Path) -> None:
@@ -57,28 +73,29 @@ def test_the_report_holds_the_numbers(evaluation, tiny_run: Path) -> None:
     assert len((evaluation.folder / "per_class.csv").read_text().splitlines()) == 11
 
 
-def test_batch_size_does_not_change_the_count(evaluation, tiny_run: Path, tiny_desert: Path) -> None:
-    one = evaluate(load_segmenter(tiny_run / "best.keras"), tiny_desert, batch_size=1, progress=False)
+def test_batch_size_does_not_change_the_count(evaluation, model: Segmenter, tiny_desert: Path) -> None:
+    one = evaluate(model, tiny_desert, batch_size=1, boundaries=False, progress=False)
     assert one.folder is None
     difference = np.abs(one.scores.confusion - evaluation.scores.confusion).sum()
     assert difference <= 4  # float32 sums in another order may turn a pixel or two whose best classes are level
 
 
-def test_another_data_set_does_not_bury_a_score(evaluation, tiny_run: Path, tiny_desert: Path, tmp_path: Path) -> None:
+def test_another_data_set_does_not_bury_a_score(
+    evaluation, model: Segmenter, tiny_desert: Path, tmp_path: Path
+) -> None:
     other = tmp_path / "desert"
     other.symlink_to(tiny_desert)
     with pytest.raises(UserError, match=r"holds the evaluation of .*; choose another --out, or --overwrite"):
-        evaluate(tiny_run / "best.keras", other, progress=False)
-    evaluate(tiny_run / "best.keras", tiny_desert, progress=False)
+        evaluate(model, other, out=evaluation.folder, progress=False)
+    check_other_data(evaluation.folder, str(tiny_desert), overwrite=False)
+    check_other_data(evaluation.folder, str(other), overwrite=True)
 
 
 def test_a_label_map_with_ignored_classes_leaves_their_pixels_out(tiny_desert: Path) -> None:
-    from desertseg.models import build_segmenter
-
-    model = build_segmenter("deeplabv3plus", "resnet18", "falcon7", (32, 64))
-    scored = evaluate(model, tiny_desert, progress=False).scores.confusion.sum()
-    masks = [read_mask(f.mask, load_labels("falcon7")) for f in find_frames(tiny_desert, "val")]
-    assert scored == sum(int((m != 255).sum()) for m in masks) < 5 * 48 * 80
+    seven = load_labels("falcon7")
+    found = evaluate(small_model("falcon7"), tiny_desert, boundaries=False, progress=False)
+    masks = [read_mask(f.mask, seven) for f in find_frames(tiny_desert, "val")]
+    assert found.scores.confusion.sum() == sum(int((m != 255).sum()) for m in masks) < 5 * 48 * 80
 
 
 def test_no_frames_have_no_score(tiny_run: Path) -> None:
@@ -96,8 +113,6 @@ def test_a_file_that_is_no_model(content: bytes | None, tiny_desert: Path, tmp_p
 
 
 def test_a_keras_model_that_is_no_segmenter(tiny_desert: Path, tmp_path: Path) -> None:
-    import keras
-
     keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "dense.keras")
     with pytest.raises(UserError, match="holds a Sequential, not a desertseg Segmenter"):
         evaluate(tmp_path / "dense.keras", tiny_desert, progress=False)
@@ -114,6 +129,9 @@ def test_the_details_are_of_the_same_pixels(evaluation, tiny_desert: Path) -> No
     assert right / total == pytest.approx(evaluation.scores.pixel_accuracy)
     stored = np.load(evaluation.folder / "frames.npz")
     np.testing.assert_array_equal(stored["confusion"].sum(axis=0), evaluation.scores.confusion)
+    for name, scene in details["scenes"].items():  # what is said of a scene is what its frames say
+        own = Scores(stored["confusion"][stored["scenes"] == name].sum(axis=0), load_labels("falcon").names).to_dict()
+        assert scene.items() >= {k: own[k] for k in ("dice", "frequency_weighted_iou", "per_class_recall")}.items()
     assert stored["names"].tolist() == [f.name for f in find_frames(tiny_desert, "val")]
     assert len((evaluation.folder / "frames.csv").read_text().splitlines()) == 6
     assert all((evaluation.folder / w["picture"]).is_file() for rows in details["worst"].values() for w in rows)
@@ -121,8 +139,7 @@ def test_the_details_are_of_the_same_pixels(evaluation, tiny_desert: Path) -> No
     assert "<html" in (evaluation.folder / "report.html").read_text()
 
 
-def test_other_priors_are_scored_over_the_same_classes(tiny_run: Path, tiny_desert: Path) -> None:
-    model = load_segmenter(tiny_run / "best.keras")
+def test_other_priors_are_scored_over_the_same_classes(model: Segmenter, tiny_desert: Path) -> None:
     found = evaluate(model, tiny_desert, suppress=["Sky"], priors="estimated", boundaries=False, progress=False)
     plain, suppressed, estimated = found.details["handling"]
     assert [plain["name"], suppressed["name"], estimated["name"]] == ["none", "suppressed", "estimated"]
@@ -133,31 +150,34 @@ def test_other_priors_are_scored_over_the_same_classes(tiny_run: Path, tiny_dese
     assert "->" in estimated["note"]
 
 
-def test_scored_at_the_training_size_the_truth_is_reduced(tiny_run: Path, tiny_desert: Path) -> None:
-    model = load_segmenter(tiny_run / "best.keras")
-    found = evaluate(model, tiny_desert, at="input", progress=False)
+def test_scored_at_the_training_size_the_truth_is_reduced(tiny_desert: Path, tmp_path: Path) -> None:
+    (tmp_path / "worst" / "Logs").mkdir(parents=True)
+    before = tmp_path / "worst" / "Logs" / "before.jpg"
+    before.touch()
+    found = evaluate(small_model(), tiny_desert, at="input", out=tmp_path, progress=False)
+    assert not before.exists()
     assert found.scores.pixels.sum() == 5 * 32 * 53  # 48x80 fitted into 32x64
     assert found.details["resolution"].startswith("input")
+    worst = next(iter(found.details["worst"].values()))[0]
+    assert cv2.imread(str(tmp_path / worst["picture"])) is not None
 
 
-def test_what_cannot_be_scored_is_left_out_and_named(tiny_run: Path, tiny_desert: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_scored_is_left_out_and_named(tiny_desert: Path, tmp_path: Path) -> None:
     data = tmp_path / "desert"
     shutil.copytree(tiny_desert / "val", data / "val")
     broken = sorted((data / "val" / "Color_Images").iterdir())[1]
     broken.write_bytes(broken.read_bytes()[:200])
-    model = load_segmenter(tiny_run / "best.keras")
-    found = evaluate(model, data, progress=False)
+    found = evaluate(small_model(), data, boundaries=False, progress=False)
     assert found.frames == 4
     ((path, reason),) = found.failures
     assert path == broken
     assert "cut off" in reason or "damaged" in reason
-    whole = evaluate(model, tiny_desert, progress=False).scores.confusion.sum()
-    assert found.scores.confusion.sum() == whole * 4 / 5
+    assert found.scores.confusion.sum() == 4 * 48 * 80
 
 
-def test_a_model_that_answers_nan_scores_nothing(tiny_run: Path, tiny_desert: Path) -> None:
-    model = load_segmenter(tiny_run / "best.keras")
+def test_a_model_that_answers_nan_scores_nothing(tiny_desert: Path) -> None:
+    model = small_model()
     variable = model.trainable_variables[-1]
     variable.assign(np.full(variable.shape, np.nan, "float32"))
-    with pytest.raises(UserError, match="no frame could be scored"):
+    with pytest.raises(UserError, match=r"none of 5 frames could be scored; the first: .* is not a number"):
         evaluate(model, tiny_desert, progress=False)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,39 +17,50 @@ from desertseg.report.record import ReportError
 FALCON = load_labels("falcon")
 
 
-@pytest.fixture
-def scores(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def numbers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An evaluation as the first version wrote it: numbers alone."""
     matrix = np.random.default_rng(0).integers(0, 50, (10, 10)) + 100 * np.eye(10, dtype=np.int64)
     values = {**Scores(matrix.astype(np.int64), FALCON.names).to_dict(), "labels": "falcon", "frames": 3}
-    folder = tmp_path / "scores"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("numbers")
     (folder / "evaluation.json").write_text(json.dumps(values))
     return folder
 
 
+@pytest.fixture(scope="module")
+def reported(numbers: Path) -> Path:
+    """The same with its pictures, which take a second to draw."""
+    folder = Path(shutil.copytree(numbers, numbers.with_name("reported")))
+    write_report(folder)
+    return folder
+
+
+@pytest.fixture
+def scores(reported: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(reported, tmp_path / reported.name))
+
+
 def test_a_report_makes_what_an_older_folder_lacks(scores: Path) -> None:
-    page = write_report(scores)
-    assert page == scores / "report.html"
+    page = scores / "report.html"
     made = {"per_class_metrics.png", "per_class_iou.png", "confusion_matrix.png", "evaluation_metrics.txt", "report.md"}
     assert {p.name for p in scores.iterdir()} == made | {"report.html", "evaluation.json"}
     text = page.read_text(encoding="utf-8")
     value = json.loads((scores / "evaluation.json").read_text())["miou"]
     assert f'<p class="value">{value:.4f}</p>' in text
     before = {name: (scores / name).read_bytes() for name in made}
-    write_report(scores)
+    assert write_report(scores) == page
     assert {name: (scores / name).read_bytes() for name in made} == before  # and the page is as repeatable
     assert page.read_text(encoding="utf-8") == text
 
 
 def test_what_is_there_is_not_drawn_again(scores: Path) -> None:
-    write_report(scores)
     (scores / "evaluation_metrics.txt").write_text("mine")
     write_report(scores)
     assert (scores / "evaluation_metrics.txt").read_text() == "mine"
 
 
 def test_what_cannot_be_written_is_one_line(scores: Path) -> None:
+    (scores / "report.md").unlink()
     (scores / "report.md").mkdir()
     with pytest.raises(ReportError, match=r"the report of .* cannot be written: Is a directory"):
         write_report(scores)

@@ -120,3 +120,10 @@ def test_numbers_read_as_people_write_them() -> None:
         "1,000 pixels",
     ]
     assert [sentence(t) for t in ("pixel ECE", "mIoU here", "", "Done.")] == ["Pixel ECE.", "mIoU here.", "", "Done."]
+
+
+def test_a_score_at_the_training_size_says_so_where_it_stands(evaluation_folder: Path) -> None:
+    for at, said in (("input", True), ("native", False)):
+        lead = compose(read(evaluation_folder, at=at)).lead[0]
+        assert isinstance(lead, Headline)
+        assert ("scored at the training size" in lead.definition) is said
