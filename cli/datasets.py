@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from desertseg.data.catalogue import Dataset
 
 _WIDEST = 120
+_ORDER = ("train", "val", "test")
 _GLUE = "\xa0"  # no line is broken there
 
 
@@ -109,7 +110,8 @@ def _inspect(folder: str) -> dict[str, Any]:
 
     layout = find_layout(folder)
     splits = {}
-    for split in layout.splits or (("all",) if layout.uncut else ("train", "val")):
+    known = sorted(layout.splits, key=lambda split: (*_ORDER, split).index(split))
+    for split in known or (("all",) if layout.uncut else ("train", "val")):
         frames = layout.frames(None if split == "all" else split, masks=False)
         splits[split] = {
             "frames": len(frames),
@@ -124,7 +126,7 @@ def _inspect(folder: str) -> dict[str, Any]:
         "other_labels": list(maps[1:]),
         "splits": splits,
         "cut": not layout.splits and not layout.uncut,
-        "why_no_splits": layout.uncut,
+        "why_no_splits": "" if layout.splits else layout.uncut,
     }
 
 

@@ -49,8 +49,8 @@ class DevicesType(click.ParamType):
 @click.option(
     "--labels",
     metavar="NAME|FILE",
-    show_default="falcon",
-    help="Label map: falcon, falcon7, falcon_starter or a TOML file.",
+    show_default="auto",
+    help="Label map: one of `desertseg labels`, or a TOML file; auto: that of the data's layout, else falcon.",
 )
 @click.option(
     "--weights",

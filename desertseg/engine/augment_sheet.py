@@ -15,9 +15,10 @@ import numpy as np
 from desertseg.augment import augment
 from desertseg.data import Augmentation, ClassIndex, Frame, find_frames, index_classes, load_dataset, write_png
 from desertseg.data.augmentation import PROBABILITIES
+from desertseg.engine.plan import resolve_labels
 from desertseg.engine.recipe import Recipe
 from desertseg.errors import UserError
-from desertseg.labels import LabelMap, load_labels
+from desertseg.labels import LabelMap
 from desertseg.report.sheet import Column, Tile, draw_sheet
 
 # What shows an effect that the recipe leaves off.
@@ -87,7 +88,7 @@ def draw_augment_sheet(
         raise UserError(f"{frames} frames and {variants} variants make no sheet; give 1 or more of each")
     if Path(out).suffix.lower() != ".png":
         raise UserError(f"{out} is no PNG file; write --out sheet.png")
-    labels = load_labels(recipe.data.labels)
+    recipe, labels, _ = resolve_labels(recipe, data)
     found = find_frames(data, split) if isinstance(data, (str, Path)) else list(data)
     chosen = np.unique(np.linspace(0, len(found) - 1, min(frames, len(found))).astype(int))
     augmentation = Augmentation(**dataclasses.asdict(recipe.augment))

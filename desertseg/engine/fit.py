@@ -17,6 +17,7 @@ from desertseg.engine.network import resolve_model
 from desertseg.engine.plan import Plan, make_plan
 from desertseg.engine.precheck import precheck_training
 from desertseg.engine.recipe import Recipe
+from desertseg.engine.recipe.sections import AUTO
 from desertseg.engine.remember import remember_run
 from desertseg.engine.run import STATE, RunFolder
 from desertseg.engine.state import State, StateStore
@@ -67,7 +68,7 @@ def fit(
     _check_hosts(shared, folder, 0)
     folder.environment |= {"devices": shared.count, "hosts": shared.hosts}
     training = Training(plan, folder, shared, workers=workers, progress=progress)
-    training.notes = [*warnings, *([f"each step is shared by {shared}"] if shared.count > 1 else [])]
+    training.notes = [*plan.notes, *warnings, *([f"each step is shared by {shared}"] if shared.count > 1 else [])]
     return walk(training)
 
 
@@ -131,6 +132,8 @@ def _reopen(
     asked = (recipe or own).with_settings(**settings)
     if asked.model != own.model:
         asked = dataclasses.replace(asked, model=resolve_model(asked.model))
+    if asked.data.labels == AUTO:
+        asked = asked.with_settings(labels=own.data.labels)
     _refuse(folder, "recipe", differences(own.to_dict(), asked.to_dict()))
     backend = keras.backend.backend()  # a file that was lost refuses nothing: the notes tell of it
     _refuse(

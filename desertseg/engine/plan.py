@@ -12,11 +12,13 @@ import keras
 import numpy as np
 
 from desertseg.data import Augmentation, Frame, count_batches, find_frames, load_dataset
+from desertseg.data.folders import find_labels
 from desertseg.data.statistics import ClassIndex, index_classes
 from desertseg.engine.keeper import check_monitor, check_validation
 from desertseg.engine.losses import build_loss, needs_counts
 from desertseg.engine.network import resolve_model
 from desertseg.engine.recipe import Recipe
+from desertseg.engine.recipe.sections import AUTO
 from desertseg.engine.schedules import learning_rates
 from desertseg.errors import UserError, suggest
 from desertseg.labels import LabelMap, load_labels
@@ -32,6 +34,7 @@ class Plan:
         labels: the label map.
         train, val: frames.
         steps: updates an epoch.
+        notes: what was chosen for the user, a line each.
     """
 
     data: Path
@@ -40,6 +43,7 @@ class Plan:
     train: list[Frame]
     val: list[Frame]
     steps: int
+    notes: tuple[str, ...] = ()
 
     @property
     def images(self) -> int:
@@ -100,7 +104,7 @@ def make_plan(data: str | Path, recipe: Recipe, *, resolved: bool = False) -> Pl
     """
     if not resolved:
         recipe = dataclasses.replace(recipe, model=resolve_model(recipe.model))
-    labels = load_labels(recipe.data.labels)
+    recipe, labels, notes = resolve_labels(recipe, data)
     counts = np.ones((1, labels.num_classes), np.int64) if needs_counts(recipe.loss) else None
     build_loss(recipe.loss, labels.num_classes, counts)  # refused here rather than after the masks were counted
     check_monitor(recipe.train.monitor, labels.names)
@@ -120,4 +124,20 @@ def make_plan(data: str | Path, recipe: Recipe, *, resolved: bool = False) -> Pl
             f"train.frozen_epochs is {recipe.train.frozen_epochs} of {recipe.train.epochs} epochs, so the backbone "
             "would never be opened; lower it, or set model.open_blocks to 0"
         )
-    return Plan(Path(data), recipe, labels, train, val, count_batches(len(train), images, drop_remainder=True))
+    return Plan(Path(data), recipe, labels, train, val, count_batches(len(train), images, drop_remainder=True), notes)
+
+
+def resolve_labels(recipe: Recipe, data: Any) -> tuple[Recipe, LabelMap, tuple[str, ...]]:
+    """Return (the recipe with the name of a label map in place of "auto", that map, what to tell of the choice).
+
+    Args:
+        recipe: any.
+        data: a folder, whose layout chooses; of frames, which have none, "auto" is falcon.
+
+    Raises:
+        UserError: no such map, or a data folder without a layout to choose by.
+    """
+    if recipe.data.labels != AUTO:
+        return recipe, load_labels(recipe.data.labels), ()
+    labels, line = find_labels(data) if isinstance(data, (str, Path)) else (load_labels("falcon"), "labels: falcon")
+    return dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, labels=labels.name)), labels, (line,)

@@ -41,7 +41,7 @@ def test_every_system_and_our_own_are_there() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recipe_names_what_there_is(name: str) -> None:
     recipe = load_recipe(name)
-    labels = load_labels(recipe.data.labels)
+    labels = load_labels(recipe.data.labels.replace("auto", "falcon"))
     spec = network_spec(recipe.model.name)
     model = resolve_model(dataclasses.replace(recipe.model, weights=""))
     assert set(model.options) <= options_of(spec.architecture, model.backbone)
@@ -74,7 +74,7 @@ def test_a_recipe_opens_with_score_cost_and_command(name: str) -> None:
 
 def test_published_settings_are_those_of_the_sources() -> None:
     recipe = load_recipe("codecrunch_r101")
-    labels = load_labels(recipe.data.labels)
+    labels = load_labels(recipe.data.labels.replace("auto", "falcon"))
     assert dict(zip(labels.names, recipe.loss.class_weights, strict=True))["Rocks"] == 5.0
     names = load_labels("falcon_starter").names
     for name in ("dinov2_phase2", "dinov2_phase3", "dinov2_phase4", "dinov2_vits_convnext"):

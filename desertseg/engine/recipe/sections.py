@@ -67,14 +67,14 @@ class DataRecipe(Section):
     """Which pixels the network sees.
 
     Attributes:
-        labels: label map: a shipped name or a TOML file.
+        labels: label map: a shipped name or a TOML file; "auto" is that of the data's layout, else falcon.
         size: training size [height, width].
         resize: how a frame is fitted into the size; letterbox keeps its shape and fills with ignore.
         balance: 0 shows every frame once an epoch; up to 1, frames with rare classes are drawn more often.
     """
 
     section = "data"
-    labels: str = "falcon"
+    labels: str = AUTO
     size: tuple[PositiveInt, PositiveInt] = (192, 320)
     resize: Annotated[str, Choice(("letterbox", "stretch"))] = "letterbox"
     balance: Share = 0.0

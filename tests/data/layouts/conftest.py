@@ -28,10 +28,12 @@ class Made:
     splits: dict[str, int]
     truth: dict[Path, np.ndarray] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    drawn: int = 0
 
     def add(self, image: Path, mask: Path | None, store: Store | None = None) -> None:
         """Write a frame; without `mask` an image alone."""
-        random = np.random.default_rng(len(self.truth))
+        self.drawn += 1
+        random = np.random.default_rng(self.drawn)
         grid = random.integers(0, len(self.classes), (3, 5))
         index = np.kron(grid, np.ones((8, 8), int)).astype(np.uint8)
         shades = np.random.default_rng(7).integers(0, 200, (len(self.classes), 3))
