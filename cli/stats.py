@@ -73,7 +73,10 @@ def stats(
     if json_file:
         from desertseg.report.summary_folder import dump_json
 
-        write_text(json_file, dump_json(values))
+        try:
+            write_text(json_file, dump_json(values))
+        except OSError as error:
+            raise UserError(f"{json_file} cannot be written: {error.strerror}; choose another --json") from error
         click.echo(f"Wrote {json_file}")
     if out:
         from desertseg.report.summary_folder import write_summary

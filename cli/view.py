@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from desertseg.labels import LabelMap
     from desertseg.report.contact import Group
 
-_MOST = 40  # headings on a sheet
+_MOST = 80  # headings on a sheet
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 
 

@@ -44,7 +44,7 @@ def draw_shares(path: Path, data: Sequence[Values]) -> None:
     ticks = [10.0**e for e in range(round(np.log10(left)), 1)]
     axes.set_xticks(ticks, [f"{100 * t:g} %" for t in ticks])
     axes.set_yticks(range(count), [c["name"] for c in classes[0]])
-    axes.invert_yaxis()
+    axes.set_ylim(count - 0.4, -0.6)
     axes.set_xlabel("share of the labelled pixels")
     if len(data) > 1:
         axes.set_title(f"above {data[0]['title']}, below (hatched) {data[1]['title']}", fontsize=10, loc="left")
@@ -159,7 +159,7 @@ def draw_scenes(path: Path, data: Sequence[Values]) -> None:
             axes.barh(range(len(found)), width, 0.8, left=start, color=color, label=names[c], edgecolor="none")
             start += width
         axes.set_yticks(range(len(found)), [f"{s['name'] or '(no name)'}, {s['frames']:,}" for s in found], fontsize=8)
-        axes.invert_yaxis()
+        axes.set_ylim(len(found) - 0.4, -0.6)
         axes.set_xlim(0, 1)
         axes.set_xticks(np.linspace(0, 1, 6), [f"{p} %" for p in range(0, 101, 20)])
         left_out = len(values["scenes"]) - len(found)

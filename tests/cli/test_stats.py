@@ -54,3 +54,10 @@ def test_what_cannot_be_counted_is_one_line(arguments):
     assert done.exit_code == 2
     assert len(done.output.strip().splitlines()) == 1
     assert done.output.startswith("desertseg: ")
+
+
+def test_numbers_that_cannot_be_written_are_one_line(tiny_desert, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run(tiny_desert, "--split", "val", "--json", tmp_path / "file" / "s.json")
+    assert done.exit_code == 2
+    assert "s.json cannot be written" in done.output
