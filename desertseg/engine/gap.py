@@ -34,6 +34,7 @@ EXPECTED = (
     "for the chance that it is right, at the other it is first moved to the class shares that the target seems to "
     "have. A model is mostly too sure of what it has never seen, so the truth may lie below both"
 )
+_STRANGE = 0.2  # share of the source's frames beyond the threshold above which it is not what was trained on
 _STRENGTH = 0.01  # of the pull of estimated class shares towards the training's
 
 
@@ -103,7 +104,7 @@ def gap(
             "target_split": target_split,
             "size": list(segmenter.size),
             "labels": segmenter.labels.name,
-            "notes": [text for text in (note, home.note, away.note) if text],
+            "notes": [text for text in (note, home.note, away.note, _judge_source(known, home)) if text],
         }
         values = origin | compare_surveys(segmenter.labels.names, known, home, away)
         if out is not None:
@@ -156,6 +157,17 @@ def compare_surveys(names: Sequence[str], known: Familiarity, home: Survey, away
 
 def _spread_of(distances: np.ndarray, known: Familiarity) -> dict[str, float]:
     return {"median": float(np.median(distances)), "outside": float(known.unfamiliar(distances).mean())}
+
+
+def _judge_source(known: Familiarity, home: Survey) -> str:
+    """Return what to say of a source that is itself unlike the training, else ""."""
+    outside = float(known.unfamiliar(home.distances(known)).mean())
+    if outside <= _STRANGE:
+        return ""
+    return (
+        f"{outside:.0%} of the source's own frames lie outside of what the model was trained on, where about 1% is "
+        "usual: give as --source the data that it was trained on, or read the target's distance beside the training's 1"
+    )
 
 
 def _compare_appearance(home: Survey, away: Survey) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 import scipy.special
 
-from desertseg.data import Frame
+from desertseg.data import Frame, find_frames
 from desertseg.data.appearance import NAMES
 from desertseg.engine.gap import Gap, compare_surveys, gap
+from desertseg.engine.remember import remember_frames
 from desertseg.engine.survey import Survey
 from desertseg.errors import UserError
 from desertseg.labels import load_labels
@@ -74,6 +76,16 @@ def test_another_desert_is_told_apart(found: Gap) -> None:
     red = next(row for row in values["appearance"] if row["name"] == "red")
     assert red["shift"] < -1
     assert red["shift"] == pytest.approx((red["target"] - red["source"]) / red["spread"], rel=1e-4)
+
+
+def test_a_source_that_was_not_trained_on_is_named(segmenter: Segmenter, deserts: Path) -> None:
+    home, knowing = deserts / "home", Segmenter(segmenter.network, segmenter.labels, segmenter.size)
+    known = remember_frames(segmenter, find_frames(home, "train"), find_frames(home, "val"))
+    for shrink, notes in ((1, 0), (1000, 1)):
+        knowing.familiarity = replace(known, distances=known.distances / shrink)
+        told = gap(knowing, home, deserts / "away", progress=False).values["notes"]
+        assert len(told) == notes
+    assert "% of the source's own frames lie outside of what the model was trained on" in told[0]
 
 
 def test_the_truth_is_what_evaluate_counts(found: Gap, segmenter: Segmenter, deserts: Path) -> None:
