@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import click
-from desertseg.cli.options import SizeType, backend_option, overwrite_option, tta_option
+from desertseg.cli.options import SizeType, backend_option, count_frames, overwrite_option, tta_option
 from desertseg.cli.quiet import without_banner
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ def _tell(result: Predictions) -> None:
     if result.frames:
         click.echo(_summary(result))
     if result.views > 1:
-        cost = "" if math.isnan(result.views_cost) else f", {result.views_cost:.1f} times the time of one"
+        known = not math.isnan(result.views_cost)
+        cost = f", {result.views_cost:.1f} times the time of one" if known else "; one batch is too few to time them"
         click.echo(f"tta: {result.views} views a frame{cost}.")
     if result.priors is not None:
         click.echo(f"Class shares, training -> these frames: {result.priors.describe(result.labels)}.")
@@ -107,8 +108,9 @@ def _tell(result: Predictions) -> None:
     if result.unfamiliar:
         names = ", ".join(result.unfamiliar[:3]) + (", ..." if len(result.unfamiliar) > 3 else "")
         click.echo(
-            f"warning: {len(result.unfamiliar)} of {len(result.frames)} frames lie outside of what the model was "
-            f"trained on ({names}): trust their masks less; desertseg gap says how far they are",
+            f"warning: {len(result.unfamiliar)} of {count_frames(len(result.frames), math.nan)[:-1]} "
+            f"{'lies' if len(result.unfamiliar) == 1 else 'lie'} outside of what the model was trained on ({names}): "
+            "trust such masks less; desertseg gap says how far they are",
             err=True,
         )
     _list("skipped: ", [reason for _, reason in result.failures])
@@ -120,13 +122,11 @@ def _tell(result: Predictions) -> None:
 
 
 def _summary(result: Predictions) -> str:
-    """Return how many frames were done, and how fast where there was more than the first batch, which compiles."""
-    facts = [f"{len(result.frames)} {'frame' if len(result.frames) == 1 else 'frames'}"]
-    if not math.isnan(result.images_per_second):
-        facts.append(f"{result.images_per_second:.1f} images/s after the first batch")
-    if not math.isnan(result.idle):
-        facts.append(f"device idle {100 * result.idle:.0f} % of the time")
-    return ", ".join(facts) + "."
+    """Return how many frames were done, how fast, and how long the device waited for the host meanwhile."""
+    done = count_frames(len(result.frames), result.images_per_second)
+    if math.isnan(result.idle):
+        return done
+    return f"{done.removesuffix('.')}, device idle {100 * result.idle:.0f} % of the time."
 
 
 def _list(title: str, lines: list[str] | tuple[str, ...]) -> None:

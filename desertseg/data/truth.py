@@ -18,7 +18,7 @@ def find_truth(images: Iterable[Path], masks: str | Path | None = None) -> dict[
             lie beside the images in a data set's layout, as Segmentation beside Color_Images.
 
     Raises:
-        DataError: `masks` holds none.
+        DataError: `masks` is no folder, or holds none.
     """
     images = list(images)
     if masks is None:
@@ -26,8 +26,12 @@ def find_truth(images: Iterable[Path], masks: str | Path | None = None) -> dict[
         for folder in dict.fromkeys(image.parent for image in images):
             found |= _masks_beside(folder)
         return {image: found[image.resolve()] for image in images if image.resolve() in found}
-    paired = _pairs_below(Path(masks))
-    stems = {mask.stem: mask for mask in paired.values()} or {path.stem: path for path in find_images([masks])}
+    folder = Path(masks).expanduser()
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise DataError(f"--masks {masks} {what}; give a folder of masks, or a data folder that has them")
+    paired = _pairs_below(folder)
+    stems = {mask.stem: mask for mask in paired.values()} or {path.stem: path for path in find_images([folder])}
     return {image: stems[image.stem] for image in images if image.stem in stems}
 
 

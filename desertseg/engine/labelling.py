@@ -14,6 +14,7 @@ from desertseg.data import DataError, EvaluationBatch, Frame
 from desertseg.data.sources import name_video
 from desertseg.engine.answering import Answering
 from desertseg.engine.checkpoint import fitting
+from desertseg.engine.familiarity import MOST_FRAMES, spread
 from desertseg.engine.loading import load_by_size
 from desertseg.engine.outputs import Labelled, OutputFolder
 from desertseg.engine.pipeline import Pipeline
@@ -24,7 +25,6 @@ from desertseg.errors import UserError
 from desertseg.terminal import progress_line
 
 _LOOK = ("comparisons", "overlays", "masks_color", "entropy", "confidence", "costs")  # what says most, first
-_SAMPLED_FRAMES = 500  # that class shares are estimated from
 _NO_NUMBER = (
     "an answer that is no number (NaN or infinite): the model's weights are damaged, or too large for its precision"
 )
@@ -62,8 +62,7 @@ class Labelling:
 
     def estimate_priors(self, frames: Sequence[Frame]) -> None:
         """Look at some of the frames, spread over all, and shift the answers to the class shares found there."""
-        chosen = frames[:: -(-len(frames) // _SAMPLED_FRAMES)]
-
+        chosen = spread(frames, MOST_FRAMES)
         with progress_line("priors", len(chosen), "images", self.progress) as line:
 
             def batches() -> Iterator[EvaluationBatch]:

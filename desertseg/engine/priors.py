@@ -13,6 +13,7 @@ from desertseg.engine.inference import Inference
 from desertseg.engine.pipeline import Pipeline
 from desertseg.errors import UserError
 from desertseg.labels import LabelMap
+from desertseg.metrics.expectation import softmax
 from desertseg.metrics.label_shift import estimate_priors, prior_bias
 from desertseg.models import Segmenter
 
@@ -89,10 +90,9 @@ def estimate_shift(
         )
 
     for batch, answer in pipeline.run(batches, compute):
-        logits = answer["sample"][: batch.count].reshape(-1, len(source)).astype(np.float64)
-        logits = logits[np.isfinite(logits).all(axis=1)] / temperature
-        likely = np.exp(logits - logits.max(axis=1, keepdims=True))
-        found.append((likely / likely.sum(axis=1, keepdims=True)).astype(np.float32))
+        logits = answer["sample"][: batch.count].reshape(-1, len(source))
+        logits = logits[np.isfinite(logits).all(axis=1)]
+        found.append(softmax(logits, temperature).astype(np.float32))
     if not sum(map(len, found)):
         raise UserError("no frame gave an answer to estimate class shares from; see the reasons above")
     target = estimate_priors(np.concatenate(found), source, strength=strength)

@@ -22,6 +22,7 @@ from desertseg.engine.strips import is_large
 from desertseg.engine.writers import count_threads
 from desertseg.labels import IGNORE_INDEX
 from desertseg.metrics.flicker import Flicker, count_flicker
+from desertseg.report.document import plural
 from desertseg.report.film import Film
 from desertseg.terminal import progress_line
 
@@ -61,18 +62,18 @@ class VideoPrediction:
     @property
     def summary(self) -> str:
         """One line for people."""
-        parts = [f"{self.frames:,} frames of {self.size[1]}x{self.size[0]} at {self.fps:g} fps"]
+        parts = [f"{plural(self.frames, 'frame')} of {self.size[1]}x{self.size[0]} at {self.fps:g} fps"]
         if self.flicker.pairs:
             parts += [
                 f"flicker {self.flicker.share:.2%} ({self.flicker.changed_share:.1%} of pixels change their label, "
                 f"{self.flicker.found_share:.0%} could be followed; worst at {_clock(self.worst or 0, self.fps)})"
             ]
         if self.flicker.cuts:
-            parts += [f"{self.flicker.cuts} cuts"]
+            parts += [plural(self.flicker.cuts, "cut")]
         if self.unfamiliar:
-            parts += [f"{self.unfamiliar:,} frames unlike the training's"]
+            parts += [f"{plural(self.unfamiliar, 'frame')} unlike the training's"]
         if self.unanswered:
-            parts += [f"{self.unanswered:,} frames got no numbers from the model"]
+            parts += [f"{plural(self.unanswered, 'frame')} got no numbers from the model"]
         if self.frames_per_second == self.frames_per_second:
             parts += [f"{self.frames_per_second:.1f} frames/s, device idle {self.idle:.0%} of the time"]
         return "; ".join(parts)

@@ -64,7 +64,7 @@ def test_what_was_done_and_what_was_not_is_told(monkeypatch: pytest.MonkeyPatch)
     assert lines[0] == "3 frames, 12.3 images/s after the first batch, device idle 26 % of the time."
     assert lines[1] == "tta: 2 views a frame, 1.9 times the time of one."
     assert "Trees 10.0 -> 5.0 %" in lines[2]
-    assert "1 of 3 frames lie outside" in lines[3]
+    assert "1 of 3 frames lies outside" in lines[3]
     assert [line for line in lines if line.startswith("skipped: ")][-1] == "skipped: 2 more"
     assert lines[-2] == "Wrote out; look at out/overlays/a.png"
     assert lines[-1] == "12 of 15 files could not be labelled"

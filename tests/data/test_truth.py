@@ -44,3 +44,7 @@ def test_a_folder_without_masks_is_refused(tmp_path: Path) -> None:
     touch(tmp_path / "empty")
     with pytest.raises(DataError, match="no images in"):
         find_truth(images, tmp_path / "empty")
+    with pytest.raises(DataError, match=r"none does not exist; give a folder of masks"):
+        find_truth(images, tmp_path / "none")
+    with pytest.raises(DataError, match=r"a\.jpg is a file; give a folder of masks"):
+        find_truth(images, images[0])
