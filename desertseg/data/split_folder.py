@@ -69,23 +69,12 @@ def describe_split(
         labels: the label map.
     """
     train, val = (split.take(side) for side in SIDES)
-    totals = {side: counts[split.take(side)].sum(axis=0) for side in SIDES}
-    holding = {side: (counts[split.take(side)] > 0).sum(axis=0) for side in SIDES}
-    pixels = {side: max(1, int(totals[side].sum())) for side in SIDES}
     twins = count_twins(hashes[val], hashes[train])
     near = find_near(hashes[val], hashes[train], most=_SHOWN)
     return {
         "by": split.by,
         "frames": {"train": len(train), "val": len(val), "left_out": len(frames) - len(train) - len(val)},
-        "classes": [
-            {
-                "name": name,
-                **{f"share_{side}": int(totals[side][c]) / pixels[side] for side in SIDES},
-                **{f"frames_{side}": int(holding[side][c]) for side in SIDES},
-                "of_it_in_val": int(totals["val"][c]) / max(1, int(totals["train"][c] + totals["val"][c])),
-            }
-            for c, name in enumerate(labels.names)
-        ],
+        "classes": _describe_classes(split, counts, labels),
         "one_sided": [[labels.names[c], side] for c, side in find_one_sided(split, counts)],
         "twins": {
             "bits": NEAR,
@@ -110,6 +99,21 @@ def describe_split(
             for group, inside in zip(split.groups, split.in_val, strict=True)
         ],
     }
+
+
+def _describe_classes(split: Split, counts: np.ndarray, labels: LabelMap) -> list[dict[str, Any]]:
+    totals = {side: counts[split.take(side)].sum(axis=0) for side in SIDES}
+    holding = {side: (counts[split.take(side)] > 0).sum(axis=0) for side in SIDES}
+    pixels = {side: max(1, int(totals[side].sum())) for side in SIDES}
+    return [
+        {
+            "name": name,
+            **{f"share_{side}": int(totals[side][c]) / pixels[side] for side in SIDES},
+            **{f"frames_{side}": int(holding[side][c]) for side in SIDES},
+            "of_it_in_val": int(totals["val"][c]) / max(1, int(totals["train"][c] + totals["val"][c])),
+        }
+        for c, name in enumerate(labels.names)
+    ]
 
 
 def _share_before(own: np.ndarray, hashes: np.ndarray) -> float | None:
