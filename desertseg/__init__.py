@@ -35,8 +35,8 @@ _HOMES = {
         "OHEM",
         "Tversky",
         "WeightedSum",
-        "class_weights",
     ),
+    "desertseg.weighting": ("class_weights",),
     "desertseg.metrics": ("MeanIoU", "Scores"),
     "desertseg.models": ("Segmenter", "build_segmenter", "describe_weights", "load_weights_from"),
     "desertseg.engine": (
@@ -97,13 +97,13 @@ if TYPE_CHECKING:
     from desertseg.losses import LovaszSoftmax as LovaszSoftmax
     from desertseg.losses import Tversky as Tversky
     from desertseg.losses import WeightedSum as WeightedSum
-    from desertseg.losses import class_weights as class_weights
     from desertseg.metrics import MeanIoU as MeanIoU
     from desertseg.metrics import Scores as Scores
     from desertseg.models import Segmenter as Segmenter
     from desertseg.models import build_segmenter as build_segmenter
     from desertseg.models import describe_weights as describe_weights
     from desertseg.models import load_weights_from as load_weights_from
+    from desertseg.weighting import class_weights as class_weights
 
 
 def __getattr__(name: str) -> Any:
