@@ -94,6 +94,6 @@ def estimate_shift(
         logits = logits[np.isfinite(logits).all(axis=1)]
         found.append(softmax(logits, temperature).astype(np.float32))
     if not sum(map(len, found)):
-        raise UserError("no frame gave an answer to estimate class shares from; see the reasons above")
+        raise UserError("no frame gave an answer to estimate class shares from; leave --priors out to see why")
     target = estimate_priors(np.concatenate(found), source, strength=strength)
     return Priors(source, target, prior_bias(target, source, temperature=temperature))
