@@ -49,6 +49,11 @@ class ListLayout(Layout):
         return read_list(self.lists[wanted], masks=masks)
 
 
+def name_split(split: str | None) -> str:
+    """Return what to call a split in names of files: "val", the stem of a list, or "all"."""
+    return "all" if split is None else Path(split).stem if str(split).endswith(LIST_SUFFIXES) else str(split)
+
+
 def find_lists(folder: Path) -> dict[str, Path]:
     """Return the list of each split in a folder that holds lists of ours, {} in any other."""
     names = [e.name for e in list_folder(folder) if e.name.endswith(LIST_SUFFIXES)]

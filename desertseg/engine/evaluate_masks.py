@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from desertseg.data import Frame, read_mask
+from desertseg.data.folders import find_labels
+from desertseg.data.lists import name_split
 from desertseg.data.predictions import match_predictions, read_prediction
 from desertseg.engine.evaluate import Failures, conclude, find_scored
 from desertseg.engine.evaluation import Evaluation
@@ -42,8 +44,8 @@ def evaluate_masks(
     Args:
         predictions: the folder.
         data: a folder of frames and masks, or `Frame`s.
-        labels: the label map of the truth, and of the predictions' raw ids or colours. When None "falcon", or what
-            `mapping` says.
+        labels: the label map of the truth, and of the predictions' raw ids or colours. When None what `mapping`
+            says, or that of the data's layout, or falcon.
         split: "train", "val", "test", or None for every frame below `data`.
         index_offset: the number that stands for the first class, where the masks hold class indices.
         mapping: a correspondence, for a truth of another label map than the predictions'; see `evaluate`.
@@ -55,13 +57,13 @@ def evaluate_masks(
     """
     started = time.perf_counter()
     if labels is None:
-        labels = "falcon" if mapping is None else load_mapping(mapping).source
+        labels = _default_labels(data) if mapping is None else load_mapping(mapping).source
     label_map = load_labels(labels)
     translation = None if mapping is None else Translation(mapping, label_map)
     truth_map, scored = choose_labels(translation, label_map)
     frames, source = find_scored(data, split)
     name = Path(data).resolve().name if isinstance(data, (str, Path)) else "frames"
-    folder = Path(out) if out is not None else Path(predictions) / "evaluation" / f"{name}-{split or 'all'}"
+    folder = Path(out) if out is not None else Path(predictions) / "evaluation" / f"{name}-{name_split(split)}"
     check_other_data(folder, source, overwrite)
     pairs, missing = match_predictions(predictions, frames)
     failures: Failures = [(Path(predictions), f"there is no mask of frame {name} in {predictions}") for name in missing]
@@ -110,3 +112,7 @@ def _read(frame: Frame, path: Path, truth: LabelMap, labels: LabelMap, index_off
     expected = read_mask(frame.mask, truth)
     size = (expected.shape[0], expected.shape[1])
     return Answered(frame, expected, read_prediction(path, labels, size, index_offset=index_offset))
+
+
+def _default_labels(data: str | Path | Sequence[Frame]) -> LabelMap:
+    return find_labels(data)[0] if isinstance(data, (str, Path)) else load_labels("falcon")
