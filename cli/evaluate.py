@@ -22,7 +22,7 @@ _SHARED = ("mapping", "out", "boundaries", "overwrite")
 @click.option("--model", metavar="FILE", help="A best.keras that `desertseg fit` wrote, or a shipped name.")
 @click.option("--predictions", metavar="DIR", help="Score anybody's masks in place of a model.")
 @click.option("--data", required=True, metavar="DIR", help="Folder of frames and masks.")
-@click.option("--split", default="val", show_default=True, help="train, val, test, or all.")
+@click.option("--split", default="val", show_default=True, help="train, val, test, all, or a list: lists/val.txt.")
 @click.option("--out", metavar="DIR", help="Where to write. [default: evaluation/<data>-<split> beside the model]")
 @click.option("--size", type=SizeType(), help="What the network sees. [default: the training size]")
 @click.option("--batch-size", type=int, default=4, show_default=True, help="Images a step.")
@@ -45,7 +45,7 @@ _SHARED = ("mapping", "out", "boundaries", "overwrite")
 @click.option(
     "--labels",
     metavar="MAP",
-    help="Label map of --predictions: a name or TOML file. [default: falcon, or of --map]",
+    help="Label map of --predictions: a name or TOML file. [default: of --map, or of the data's layout, or falcon]",
 )
 @click.option("--index-offset", type=int, metavar="K", help="--predictions hold indices; K stands for the first class.")
 @click.option("--map", "mapping", metavar="FILE", help="Correspondence, for masks of another label map.")
@@ -70,6 +70,7 @@ def evaluate(model: str | None, predictions: str | None, data: str, split: str, 
     _refuse_given(_OF_MASKS if model else _OF_A_MODEL, "--predictions" if model else "--model")
     shared = {"split": None if split == "all" else split} | {k: options[k] for k in _SHARED}
     with without_banner():
+        from desertseg.data.folders import find_labels
         from desertseg.engine import evaluate as evaluate_model
         from desertseg.engine import evaluate_masks
     from desertseg.report import detail_lines, fold_lines, score_lines
@@ -79,6 +80,8 @@ def evaluate(model: str | None, predictions: str | None, data: str, split: str, 
         own = {k: options[k] for k in _OF_A_MODEL} | {"suppress": names}
         result = evaluate_model(model, data, **own, **shared)
     else:
+        if options["labels"] is None and options["mapping"] is None:
+            click.echo(find_labels(data)[1])
         own = {k: options[k] for k in _OF_MASKS}
         result = evaluate_masks(str(predictions), data, **own, **shared)
     intervals = result.details["class_intervals"]

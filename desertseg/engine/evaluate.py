@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from desertseg.data import EvaluationBatch, Frame, find_frames, resize_labels
+from desertseg.data.lists import name_split
 from desertseg.engine.checkpoint import fitting, load_segmenter, recipe_views
 from desertseg.engine.compiled import device_name
 from desertseg.engine.evaluation import Evaluation, summarise
@@ -197,7 +198,7 @@ def _choose_folder(model: Any, data: Any, split: str | None, out: str | Path | N
     if isinstance(model, keras.Model):
         return None
     name = Path(data).resolve().name if isinstance(data, (str, Path)) else "frames"
-    return Path(model).parent / "evaluation" / f"{name}-{split or 'all'}"
+    return Path(model).parent / "evaluation" / f"{name}-{name_split(split)}"
 
 
 def _skipping(failures: Failures, line: ProgressLine) -> Callable[[Frame, UserError], None]:
