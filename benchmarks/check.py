@@ -6,6 +6,10 @@ Without FOLDER, `--drawn` procedural PNG frames are drawn once and copied under 
 changed, so that no two files are equal and every one is decoded. Beside the whole check stand its first quarter, for
 the memory, and bare decoding of the same files by OpenCV in as many threads. Target: 3,000 frames of 960x540 in 60 s on
 two cores.
+
+Measured on 3,000 such frames while six other jobs ran on both cores: 16.3 ms of a core a frame, 49 s of processor time
+in all, against 12.1 ms of bare decoding; 86 s on the clock where bare decoding took 78 s; 257 MiB after a quarter of
+the frames and after all of them.
 """
 
 from __future__ import annotations
