@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -13,16 +14,22 @@ from desertseg.cli.quiet import without_banner
 
 from desertseg.errors import UserError
 
+if TYPE_CHECKING:
+    from desertseg.engine import Evaluation
+
 _OF_A_MODEL = ("size", "batch_size", "at", "tta", "suppress", "priors")
 _OF_MASKS = ("labels", "index_offset")
 _SHARED = ("mapping", "out", "boundaries", "overwrite")
+_SHOWN = 10  # frames that were left out; a folder of a thousand broken files is told in ten and a count
 
 
 @click.command()
 @click.option("--model", metavar="FILE", help="A best.keras that `desertseg fit` wrote, or a shipped name.")
 @click.option("--predictions", metavar="DIR", help="Score anybody's masks in place of a model.")
 @click.option("--data", required=True, metavar="DIR", help="Folder of frames and masks.")
-@click.option("--split", default="val", show_default=True, help="train, val, test, all, or a list: lists/val.txt.")
+@click.option(
+    "--split", default="val", show_default=True, help="train, val, test, all, or a list such as lists/val.txt."
+)
 @click.option("--out", metavar="DIR", help="Where to write. [default: evaluation/<data>-<split> beside the model]")
 @click.option("--size", type=SizeType(), help="What the network sees. [default: the training size]")
 @click.option("--batch-size", type=int, default=4, show_default=True, help="Images a step.")
@@ -73,31 +80,50 @@ def evaluate(model: str | None, predictions: str | None, data: str, split: str, 
         from desertseg.data.folders import find_labels
         from desertseg.engine import evaluate as evaluate_model
         from desertseg.engine import evaluate_masks
-    from desertseg.report import detail_lines, fold_lines, score_lines
+        from desertseg.engine.evaluation import UnwrittenError
 
     if model:
         names = [name.strip() for name in (options["suppress"] or "").split(",") if name.strip()]
         own = {k: options[k] for k in _OF_A_MODEL} | {"suppress": names}
-        result = evaluate_model(model, data, **own, **shared)
+        score = partial(evaluate_model, model, data, **own, **shared)
     else:
         if options["labels"] is None and options["mapping"] is None:
             click.echo(find_labels(data)[1])
         own = {k: options[k] for k in _OF_MASKS}
-        result = evaluate_masks(str(predictions), data, **own, **shared)
-    intervals = result.details["class_intervals"]
-    resolution = result.details["resolution"]
+        score = partial(evaluate_masks, str(predictions), data, **own, **shared)
+    try:
+        result = score()
+    except UnwrittenError as error:
+        _tell_scores(error.evaluation)
+        _tell_failures(error.evaluation)
+        click.echo(f"desertseg: {error}", err=True)
+        sys.exit(1)
+    _tell_scores(result)
+    following = f"predict --model {model} FRAMES... --out predictions" if model else f"compare {result.folder} OTHER"
+    click.echo(f"Wrote {result.folder}, with report.html; next: desertseg {following}")
+    _tell_failures(result)
+    if result.failures:
+        sys.exit(1)
+
+
+def _tell_scores(result: Evaluation) -> None:
+    from desertseg.report import detail_lines, fold_lines, score_lines
+
+    intervals, resolution = result.details["class_intervals"], result.details["resolution"]
     lines = score_lines(result.scores, result.labels, means=result.means, intervals=intervals, resolution=resolution)
     lines += detail_lines(result.details)
     click.echo("\n".join(fold_lines(lines, shutil.get_terminal_size((120, 24)).columns)))
     click.echo(count_frames(result.frames, result.images_per_second))
-    for _, reason in result.failures:
+
+
+def _tell_failures(result: Evaluation) -> None:
+    for _, reason in result.failures[:_SHOWN]:
         click.echo(f"left out: {reason}", err=True)
-    following = f"predict --model {model} FRAMES... --out predictions" if model else f"compare {result.folder} OTHER"
-    click.echo(f"Wrote {result.folder}, with report.html; next: desertseg {following}")
+    if len(result.failures) > _SHOWN:
+        click.echo(f"left out: {len(result.failures) - _SHOWN} more", err=True)
     if result.failures:
         total = result.frames + len(result.failures)
         click.echo(f"{len(result.failures)} of {total} frames could not be scored", err=True)
-        sys.exit(1)
 
 
 def _refuse_given(names: tuple[str, ...], needs: str) -> None:

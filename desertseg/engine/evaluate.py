@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from desertseg.data import EvaluationBatch, Frame, find_frames, resize_labels
 from desertseg.data.lists import name_split
 from desertseg.engine.checkpoint import fitting, load_segmenter, recipe_views
 from desertseg.engine.compiled import device_name
-from desertseg.engine.evaluation import Evaluation, summarise
+from desertseg.engine.evaluation import Evaluation, UnwrittenError, summarise
 from desertseg.engine.evaluation_folder import check_other_data, write_evaluation
 from desertseg.engine.inference import Inference, suppression_bias
 from desertseg.engine.loading import load_by_size
@@ -29,6 +29,7 @@ from desertseg.errors import UserError
 from desertseg.label_mapping import LabelMapping
 from desertseg.labels import LabelError
 from desertseg.models import Segmenter
+from desertseg.report.record import ReportError
 from desertseg.terminal import ProgressLine, progress_line
 
 Failures = list[tuple[Path, str]]
@@ -154,6 +155,7 @@ def conclude(
 
     Raises:
         UserError: no frame was scored; the message says why the first one was not.
+        UnwrittenError: the folder cannot be written to.
     """
     if not scoring.names:
         why = f"; the first: {failures[0][1]}" if failures else ""
@@ -162,9 +164,7 @@ def conclude(
     details |= origin | {"failures": [[str(path), reason] for path, reason in failures]}
     if scoring.translation:
         details["mapping"] = scoring.translation.to_dict()
-    if folder:
-        details = write_evaluation(folder, scoring, details)
-    return Evaluation(
+    evaluation = Evaluation(
         scores=scoring.scores,
         labels=scoring.labels,
         frames=len(scoring.names),
@@ -174,6 +174,13 @@ def conclude(
         details=details,
         failures=tuple(failures),
     )
+    if folder is None:
+        return evaluation
+    try:
+        return replace(evaluation, details=write_evaluation(folder, scoring, details))
+    except (OSError, ReportError) as error:
+        reason = f"{folder} cannot be written: {error.strerror}" if isinstance(error, OSError) else str(error)
+        raise UnwrittenError(f"{reason}; free some space, or choose another --out", evaluation) from error
 
 
 def find_scored(data: str | Path | Sequence[Frame], split: str | None) -> tuple[list[Frame], str]:

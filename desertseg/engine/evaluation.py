@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from desertseg.engine.scoring import BANDS, Scoring
+from desertseg.errors import UserError
 from desertseg.labels import LabelMap
 from desertseg.metrics import Scores
 from desertseg.metrics.boundary import boundary_scores
@@ -51,6 +52,18 @@ class Evaluation:
     def definition(self) -> str:
         """What `scores.miou` is a mean of."""
         return self.scores.definition
+
+
+class UnwrittenError(UserError):
+    """The files of an evaluation could not be written, such as on a full disk.
+
+    Attributes:
+        evaluation: what was measured, so that the work is not lost.
+    """
+
+    def __init__(self, message: str, evaluation: Evaluation) -> None:
+        super().__init__(message)
+        self.evaluation = evaluation
 
 
 def summarise(scoring: Scoring, notes: Sequence[str] = ()) -> tuple[list[Mean], dict[str, Any]]:

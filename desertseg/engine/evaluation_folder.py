@@ -58,17 +58,8 @@ def write_evaluation(folder: Path, scoring: Scoring, details: dict[str, Any]) ->
     """Return `details` with what is added here, having written everything that an evaluation folder holds.
 
     Raises:
-        UserError: the folder cannot be written to; what it held before is as it was, file by file.
+        OSError: the folder cannot be written to; what it held before is as it was, file by file.
     """
-    try:
-        return _write(folder, scoring, details)
-    except OSError as error:
-        raise UserError(
-            f"{folder} cannot be written: {error.strerror}; free some space, or choose another --out"
-        ) from error
-
-
-def _write(folder: Path, scoring: Scoring, details: dict[str, Any]) -> dict[str, Any]:
     scores, labels = scoring.scores, scoring.labels
     details = {
         **details,
