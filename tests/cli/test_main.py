@@ -114,6 +114,7 @@ def test_the_exit_code_says_how_it_ended(raised: Exception, code: int, monkeypat
         raise raised
 
     monkeypatch.setattr(group, "main", stop)
+    monkeypatch.setattr("os._exit", sys.exit)
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == code
