@@ -40,7 +40,7 @@ def info(as_json: bool, test: bool) -> None:
 
             found["backend"] = describe_backend()
         found["test"] = time_convolution() if test else None
-    except Exception as error:  # whatever is broken here is what a report is about
+    except (ImportError, AttributeError, OSError, RuntimeError, ValueError) as error:  # what a report is about
         found["problem"] = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
     if _wants_gpu(found):
         found["notes"].append(f"{found['backend']['backend']} computes on the CPU: {found['backend']['no_gpu']}")

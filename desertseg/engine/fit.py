@@ -147,6 +147,8 @@ def _reopen(
     _refuse(folder, "data set", differences(folder.fingerprint or found, found))
     folder.fingerprint = found
     if state and _has_ended(plan, state.host, state.step):
+        if devices.first:  # a run that died between its last step and this lacks nothing else
+            remember_run(plan, folder.path / "best.keras", _hush)
         raise UserError(
             f"{out} has ended after {len(history)} epochs; next: desertseg evaluate --model "
             f"{folder.path / 'best.keras'} --data {data or folder.data}. To train on, start a run with --weights"
@@ -191,6 +193,10 @@ def _has_ended(plan: Plan, host: dict[str, Any], step: int) -> bool:
     train, keeper = plan.recipe.train, host["keeper"]
     early = step % plan.steps == 0 and 0 < train.patience <= keeper["waited"]
     return early or step >= plan.steps * train.epochs
+
+
+def _hush(text: str) -> None:
+    """What a run that has ended would note is not news."""
 
 
 def _refuse(folder: RunFolder, what: str, lines: list[str]) -> None:

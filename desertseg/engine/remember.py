@@ -128,7 +128,7 @@ def _look(
 
 
 def remember_run(plan: Plan, best: Path, say: Callable[[str], None], progress: bool = True) -> None:
-    """Store with the best model of a run what its frames looked like; whatever goes wrong here costs the run nothing.
+    """Store with the best model of a run what its frames looked like; the run has ended and loses nothing by it.
 
     Args:
         plan: of the training.
@@ -142,6 +142,8 @@ def remember_run(plan: Plan, best: Path, say: Callable[[str], None], progress: b
     try:
         with progress_line("remember", total, "images", progress) as line:
             segmenter = load_segmenter(best)
+            if segmenter.familiarity and segmenter.familiarity.knows_features:
+                return
             deterministic = plan.recipe.train.deterministic
             segmenter.familiarity = remember_frames(
                 segmenter, plan.train, plan.val, deterministic=deterministic, line=line
@@ -154,6 +156,6 @@ def remember_run(plan: Plan, best: Path, say: Callable[[str], None], progress: b
         )
     except KeyboardInterrupt:
         say(f"{best} was left without what its training frames looked like, as asked; the run has ended")
-    except Exception as error:  # the run has ended well, and its model is whole
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:  # a file that went, a full disk or device
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         say(f"warning: {best} does not know what its training frames looked like: {reason}")
