@@ -188,6 +188,7 @@ def test_what_goes_wrong_costs_the_run_nothing(
 ) -> None:
     train, val = find_frames(desert, "train"), find_frames(desert, "val")
     plan, told = Plan(desert, Recipe(), segmenter.labels, train, val, 1), []
+    monkeypatch.setattr(segmenter, "familiarity", None)
     save_segmenter(segmenter, tmp_path / "best.keras")
     before = (tmp_path / "best.keras").read_bytes()
     for error in (ValueError("singular\nmatrix"), MemoryError(), OSError(28, "No space left on device")):
