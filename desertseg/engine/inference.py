@@ -158,7 +158,8 @@ class Inference:
         if unknown or ("alternatives" in want) != (alternatives is not None):
             raise ValueError(f"want={tuple(want)} is not a choice of {ANSWERS} with what they need")
         classes = self.segmenter.labels.num_classes
-        added = np.zeros(classes, np.float32) if bias is None else np.asarray(bias, np.float32)
+        # None is another program: a bias that is added to so many logits doubles what a CPU takes for all of this.
+        added = np.asarray(bias, np.float32) if bias is not None and np.any(bias) else None
         others = np.zeros((0, classes), np.float32) if alternatives is None else np.asarray(alternatives, np.float32)
         chosen = tuple(sorted(set(want)))
         if is_large(native_size):
@@ -247,7 +248,7 @@ def _describe(
 ) -> dict[str, Any]:
     """Return what `Inference.answer` lists, from logits (B, H, W, C)."""
     found: dict[str, Any] = {}
-    logits = plain + bias
+    logits = plain if bias is None else plain + bias
     if "alternatives" in want:
         found["alternatives"] = ops.stack([_choose(plain + alternatives[k]) for k in range(others)])
     if "labels" in want:
