@@ -29,6 +29,7 @@ class Gathered:
         doubles: (split, files of one kind and one name); the first of them stands in `splits`.
         strays: files that are no images, among the images and masks.
         lacking: split -> what it lacks, by the data set's own lists.
+        uncut: why train and val are not cut from frames without splits; "" where they are.
     """
 
     root: Path
@@ -41,6 +42,7 @@ class Gathered:
     doubles: list[tuple[str, list[Path]]] = field(default_factory=list)
     strays: list[Path] = field(default_factory=list)
     lacking: dict[str, str] = field(default_factory=dict)
+    uncut: str = ""
 
     @property
     def count(self) -> int:
@@ -65,7 +67,7 @@ def gather(data: str | Path) -> Gathered:
         DataError: no such folder, no images in it, several data sets, or a list that cannot be used.
     """
     layout = find_layout(data)
-    found = Gathered(layout.root, _find_base(layout.root), layout.name, layout.labels)
+    found = Gathered(layout.root, _find_base(layout.root), layout.name, layout.labels, uncut=layout.uncut)
     for split in layout.splits or layout.parts:
         if split in layout.parts:
             _gather_part(found, split, layout.parts[split])

@@ -85,8 +85,8 @@ def _split_findings(found: Gathered) -> list[Finding]:
             fix = "nothing, if that is meant; else give the folder that holds both, images and masks"
             findings.append(Finding(severity, "no-masks", message, fix, count=len(frames)))
         elif split in found.maskless and any(f.mask is None for f in frames):
-            bare = sum(f.mask is None for f in frames)
-            message = f"{bare:,} of {len(frames):,} images of split {split} have no mask, as is usual in this data set"
+            bare, of = sum(f.mask is None for f in frames), f" of split {split}" if split else ""
+            message = f"{bare:,} of {len(frames):,} images{of} have no mask, as is usual in this data set"
             findings.append(Finding(NOTE, "no-masks", message, "nothing to do: they are passed over", count=bare))
     return findings
 
@@ -110,8 +110,10 @@ def _folder_findings(found: Gathered) -> list[Finding]:
         "nothing to do",
     )
     if "" in found.splits and _has_masks(found, ""):
-        message = "there are no split folders: fit holds out the last fifth of every scene as val"
-        findings.append(Finding(NOTE, "no-splits", message, "nothing to do, or make lists (desertseg split)"))
+        kept = "fit holds out the last fifth of every scene as val"
+        fix = "make lists (desertseg split)" if found.uncut else "nothing to do, or make lists (desertseg split)"
+        message = f"there are no splits: {found.uncut or kept}"
+        findings.append(Finding(WARNING if found.uncut else NOTE, "no-splits", message, fix))
     return findings
 
 
