@@ -12,8 +12,13 @@ from pathlib import Path
 class UserError(ValueError):
     """What the user gave cannot be used. The message says what was found, where, what was expected and what to do.
 
-    The command line prints the message and exits with code 2; every other exception is a fault of desertseg.
+    The command line prints the message and exits with code 2; every other exception is a fault of desertseg. It is one
+    line of what can be seen, whatever names and values it quotes.
     """
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class Stopped(Exception):

@@ -69,13 +69,13 @@ class TestReadImage:
             read_image(tmp_path / "a.png"), expected if wide.ndim == 3 else np.dstack([expected] * 3)
         )
 
-    @pytest.mark.parametrize("format", ["JPEG", "PNG"])
+    @pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "WEBP"])
     @pytest.mark.parametrize("orientation", range(1, 9))
     def test_exif_orientation_is_honoured(self, tmp_path: Path, orientation: int, format: str) -> None:
         exif = Image.Exif()
         exif[0x0112] = orientation
         path = tmp_path / "a.img"
-        options = {"quality": 100, "subsampling": 0} if format == "JPEG" else {}
+        options = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}.get(format, {})
         path.write_bytes(pillow_bytes(Image.fromarray(RGB), format, exif=exif, **options))
         with Image.open(path) as image:
             upright = np.asarray(ImageOps.exif_transpose(image))
@@ -148,6 +148,12 @@ def test_pixels_that_end_early_are_noticed(tmp_path: Path) -> None:
     path.write_bytes(png_bytes(np.zeros((9, 8), np.uint8), 8, 0, data=b"\0" * 20))
     with pytest.raises(DataError, match="damaged: its pixels do not decode"):
         read_image(path)
+
+
+def test_indices_that_end_early_are_noticed(tmp_path: Path, falcon: LabelMap) -> None:
+    (tmp_path / "a.png").write_bytes(png_bytes(np.zeros((9, 8), np.uint8), 8, 3, data=b"\0" * 20))
+    with pytest.raises(DataError, match="damaged: its pixels do not decode"):  # Pillow would fill the rest with zeros
+        read_mask(tmp_path / "a.png", falcon)
 
 
 def test_a_jpeg_that_lacks_only_its_end_marker_is_read_whole(tmp_path: Path) -> None:
