@@ -14,7 +14,7 @@ from desertseg.cli.main import group, main
 
 from desertseg.engine.recipe import Recipe
 
-COMMANDS = ["fit", "evaluate", "predict", "synth", "demo"]
+COMMANDS = ["fit", "evaluate", "predict", "benchmark", "synth", "demo"]
 
 
 def run(*arguments: object) -> Result:
