@@ -95,7 +95,14 @@ def new(source: str, out: str | None, name: str | None, overwrite: bool) -> None
     Every id becomes a class with its share of the pixels as a comment, to be named, merged or ignored by hand. A mask
     that cannot be read is reported; the exit code is then 1.
     """
-    from desertseg.data.drafting import count_ids, describe_found, draft_labels, find_masks, suspect_damage
+    from desertseg.data.drafting import (
+        count_ids,
+        describe_found,
+        draft_labels,
+        find_masks,
+        matching_labels,
+        suspect_damage,
+    )
     from desertseg.terminal import progress_line
 
     path = _free(out, overwrite)
@@ -108,6 +115,8 @@ def new(source: str, out: str | None, name: str | None, overwrite: bool) -> None
     if path:
         _write(path, text)
         click.echo("\n".join(describe_found(found)))
+        if matching := matching_labels(found):
+            click.echo(f"Label maps that know all of them: {', '.join(matching)}; --labels {matching[0]} may do.")
         click.echo(f"Wrote {path}: name its classes, then check it: desertseg labels {path}")
     else:
         click.echo(text, nl=False)

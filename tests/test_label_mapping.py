@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from desertseg.label_mapping import LabelMapping, MappingError, load_mapping
 from desertseg.labels import IGNORE_INDEX, LabelClass, LabelMap, load_labels
+from desertseg.mapping_draft import guess_counterparts
 
 few = settings(max_examples=40, deadline=None, derandomize=True)
 
@@ -75,6 +76,16 @@ def test_training_on_the_merged_map_answers_as_it_is_scored(mapping: LabelMappin
     of_source = mapping.answer_table(mapping.source)[mapping.source.encode(mask)]
     np.testing.assert_array_equal(mapping.answer_table(merged)[merged.encode(mask)], of_source)
     assert set(merged.names) == set(mapping.scored.names)
+
+
+def test_merged_classes_are_read_by_all_their_colours() -> None:
+    rugd, falcon = load_labels("rugd"), load_labels("falcon")
+    mapping = LabelMapping(rugd, falcon, {name: found for name, (found, _) in guess_counterparts(rugd, falcon).items()})
+    indices = np.arange(rugd.num_classes, dtype=np.uint8)[None]
+    read = mapping.merged_source.encode_colors(rugd.colorize(indices))
+    expected = mapping.answer_table(rugd)[indices]
+    assert len(np.unique(expected)) > 5
+    np.testing.assert_array_equal(mapping.answer_table(mapping.merged_source)[read], expected)
 
 
 def test_what_is_scored_and_what_is_not() -> None:

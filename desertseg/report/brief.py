@@ -67,9 +67,10 @@ def _mapping(mapping: Mapping[str, Any] | None) -> list[str]:
 def describe_mapping(mapping: Mapping[str, Any]) -> str:
     """Return in a sentence or two what a correspondence leaves out, as evaluation.json holds it."""
     text = f"{mapping['from']} -> {mapping['to']}"
-    if mapping["unscored"]:
-        share, names = mapping["left_out_share"], _enumerate(mapping["unscored"])
-        text += f"; no counterpart, so {100 * share:.1f} % of the pixels are not scored: {names}"
+    left_out = {name: pixels for name, pixels in mapping["left_out"].items() if pixels}
+    if left_out:
+        names = _enumerate(sorted(left_out, key=lambda name: -left_out[name]))
+        text += f"; no counterpart, so {100 * mapping['left_out_share']:.1f} % of the pixels are not scored: {names}"
     if mapping["unanswered"]:
         text += f"; always a miss where answered: {_enumerate(mapping['unanswered'])}"
     return text

@@ -27,6 +27,16 @@ def test_each_finding_has_its_line() -> None:
     assert "not sure enough, temperature 0.80 would leave 0.0100" in lines[2]
 
 
+def test_a_correspondence_says_what_it_leaves_out() -> None:
+    left_out = {"pole": 0, "mud": 30, "sand": 200} | {f"c{i}": 2 for i in range(9)}
+    mapping = {"from": "a", "to": "b", "left_out": left_out, "left_out_share": 0.1234, "unanswered": ["Logs"]}
+    line = detail_lines(dict.fromkeys(DETAILS) | {"mapping": mapping})[0]
+    assert "a -> b; no counterpart, so 12.3 % of the pixels are not scored: sand, mud, c0, " in line
+    assert line.endswith("c5, 3 more; always a miss where answered: Logs")
+    whole = mapping | {"left_out": {"pole": 0}, "unanswered": []}
+    assert detail_lines(dict.fromkeys(DETAILS) | {"mapping": whole})[0].endswith(" a -> b")
+
+
 def test_nothing_found_is_nothing_said() -> None:
     assert detail_lines(dict.fromkeys(DETAILS)) == []
 
