@@ -46,8 +46,10 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The suite compiles much and computes little, so XLA need not optimise what it compiles.
 test: $(VENV)/.test
-	KERAS_BACKEND=jax $(BIN)/pytest -n $(THREADS) --dist loadgroup tests
+	KERAS_BACKEND=jax XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true" \
+		$(BIN)/pytest -n $(THREADS) --dist loadgroup tests
 	KERAS_BACKEND=tensorflow $(BIN)/pytest -n $(THREADS) --dist loadgroup $(KERAS_TESTS)
 
 # Of playwright only the Python package is installed; the browser is the system's, and nothing is downloaded.
