@@ -14,15 +14,18 @@ _HOMES = {
     "desertseg.errors": ("Stopped", "UserError"),
     "desertseg.backend": ("use_backend",),
     "desertseg.labels": ("IGNORE_INDEX", "LabelClass", "LabelMap", "available_labels", "load_labels"),
+    "desertseg.label_mapping": ("LabelMapping", "load_mapping"),
     "desertseg.data": (
         "Augmentation",
         "Frame",
         "count_batches",
         "find_frames",
+        "find_layout",
         "load_dataset",
         "read_image",
         "read_mask",
     ),
+    "desertseg.data.check": ("check_dataset",),
     "desertseg.data.synthetic": ("write_dataset",),
     "desertseg.augment": ("resample",),
     "desertseg.losses": (
@@ -65,9 +68,11 @@ if TYPE_CHECKING:
     from desertseg.data import Frame as Frame
     from desertseg.data import count_batches as count_batches
     from desertseg.data import find_frames as find_frames
+    from desertseg.data import find_layout as find_layout
     from desertseg.data import load_dataset as load_dataset
     from desertseg.data import read_image as read_image
     from desertseg.data import read_mask as read_mask
+    from desertseg.data.check import check_dataset as check_dataset
     from desertseg.data.synthetic import write_dataset as write_dataset
     from desertseg.engine import Recipe as Recipe
     from desertseg.engine import load_recipe as load_recipe
@@ -83,6 +88,8 @@ if TYPE_CHECKING:
     from desertseg.engine.report import write_report as write_report
     from desertseg.errors import Stopped as Stopped
     from desertseg.errors import UserError as UserError
+    from desertseg.label_mapping import LabelMapping as LabelMapping
+    from desertseg.label_mapping import load_mapping as load_mapping
     from desertseg.labels import IGNORE_INDEX as IGNORE_INDEX
     from desertseg.labels import LabelClass as LabelClass
     from desertseg.labels import LabelMap as LabelMap

@@ -27,7 +27,7 @@ _JPEG = b"\xff\xd8"
 _TRANSPOSED = frozenset({5, 6, 7, 8})  # orientations that swap height and width
 _HEAD = 1 << 16  # bytes of a PNG file in which its pixels begin, unless somebody put a book before them
 # What Pillow made of 300,000 mutated files of twenty formats, but for its own error of more than 179 million pixels.
-_PILLOW_FAILS = (OSError, ValueError, SyntaxError, RuntimeError, LookupError, TypeError, MemoryError, struct.error)
+PILLOW_FAILS = (OSError, ValueError, SyntaxError, RuntimeError, LookupError, TypeError, MemoryError, struct.error)
 _COPY_AGAIN = "copy it again from where it came"
 
 
@@ -158,7 +158,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
             orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
             # Of a TIFF Pillow's own size is upright already.
             width, height = _tiff_size(image) if image.format == "TIFF" else image.size
-    except (*_PILLOW_FAILS, Image.DecompressionBombError):
+    except (*PILLOW_FAILS, Image.DecompressionBombError):
         return _decoded_size(path)  # what Pillow cannot tell of, OpenCV may read, or say why not
     return (width, height) if orientation in _TRANSPOSED else (height, width)
 

@@ -16,7 +16,7 @@ from desertseg.data import png
 from desertseg.data.errors import DataError
 from desertseg.data.folders import Frame
 from desertseg.data.hashing import hash_image
-from desertseg.data.read import as_gray, read_image, read_stored
+from desertseg.data.read import PILLOW_FAILS, as_gray, read_image, read_stored
 from desertseg.labels import IGNORE_INDEX, LabelError, LabelMap
 
 GRAY, GRAY_AS_RGB, PALETTE_IDS, PALETTE_COLORS, COLORS = (
@@ -186,7 +186,7 @@ def _read_image_header(path: Path) -> dict[str, Any]:
             has_exif = image.format != "PNG" or "exif" in image.info
             orientation = image.getexif().get(_EXIF_ORIENTATION, 1) if has_exif else 1
             mode = image.mode
-    except Exception:  # what OpenCV reads and Pillow does not
+    except (*PILLOW_FAILS, Image.DecompressionBombError):  # what OpenCV reads and Pillow does not
         return {"depth": depth}
     return {
         "depth": 16 if mode.startswith("I") else depth,
