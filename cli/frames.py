@@ -31,7 +31,7 @@ def choose_labels(labels: str | None, *data: str) -> tuple[LabelMap, str]:
         raise UserError(f"the masks are of two kinds, in {told}; give the one that reads both as --labels MAP")
     layout = find_layout(data[0])
     why = (
-        f"by the folder's layout, {layout.name}"
+        f"as the folder is laid out like {layout.name}"
         if layout.labels
         else "the default; give --labels MAP for masks of another kind"
     )

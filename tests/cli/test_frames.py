@@ -27,7 +27,7 @@ def test_the_map_that_is_given_is_taken(tiny_desert):
 def test_else_the_layouts_and_it_is_said(tiny_desert, unknown):
     labels, note = choose_labels(None, str(tiny_desert))
     assert labels.name == "falcon"
-    assert note == "label map: falcon, by the folder's layout, falcon"
+    assert note == "label map: falcon, as the folder is laid out like falcon"
     labels, note = choose_labels(None, unknown)
     assert labels.name == "falcon"
     assert "the default; give --labels MAP" in note

@@ -19,7 +19,7 @@ def test_numbers_pages_and_two_splits_side_by_side(tiny_desert, tmp_path):
         tiny_desert, "--split", "train", "--split", "val", "--out", tmp_path / "s", "--json", tmp_path / "s.json"
     )
     assert done.exit_code == 0, done.output
-    assert done.output.startswith("label map: falcon, by the folder's layout")
+    assert done.output.startswith("label map: falcon, as the folder is laid out like falcon")
     assert "A: desert, train; B: desert, val." in done.output
     assert f"Wrote {tmp_path / 's'}; open {tmp_path / 's' / 'stats.html'}" in done.output
     values = json.loads((tmp_path / "s.json").read_text())

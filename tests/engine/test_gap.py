@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,24 +24,11 @@ from desertseg.models import Segmenter
 from desertseg.models.familiarity import Familiarity, principal_components
 from desertseg.report.gap import gap_lines, quality, shifts, verdict
 
-IDS = np.array([100, 300, 7100, 10000], np.uint16)
 RNG = np.random.default_rng(0)
 
 
-def write_frames(folder: Path, count: int, seed: int, tint: tuple[float, ...] = (1, 1, 1)) -> None:
-    """Write frames of 30x50 whose colours follow their labels, with noise."""
-    random = np.random.default_rng(seed)
-    for kind in ("Color_Images", "Segmentation"):
-        (folder / kind).mkdir(parents=True)
-    for k in range(count):
-        labels = cv2.resize(random.integers(0, 4, (3, 5), dtype=np.uint8), (50, 30), interpolation=cv2.INTER_NEAREST)
-        image = labels[..., None] * np.multiply([40, 50, 60], tint) + random.integers(0, 60, (30, 50, 3))
-        cv2.imwrite(str(folder / "Color_Images" / f"f{k:03}.png"), image.clip(0, 255).astype(np.uint8)[..., ::-1])
-        cv2.imwrite(str(folder / "Segmentation" / f"f{k:03}.png"), IDS[labels])
-
-
 @pytest.fixture(scope="module")
-def deserts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def deserts(tmp_path_factory: pytest.TempPathFactory, write_frames: Callable[..., None]) -> Path:
     folder = tmp_path_factory.mktemp("deserts")
     write_frames(folder / "home" / "train", 24, 0)
     write_frames(folder / "home" / "val", 6, 1)
@@ -126,7 +114,7 @@ def test_frames_without_masks_have_no_truth(segmenter: Segmenter, deserts: Path,
 
 
 def test_masks_of_other_ids_are_left_alone_and_bad_frames_out(
-    segmenter: Segmenter, deserts: Path, tmp_path: Path
+    segmenter: Segmenter, deserts: Path, tmp_path: Path, write_frames: Callable[..., None]
 ) -> None:
     write_frames(tmp_path / "other", 3, 5)
     for path in (tmp_path / "other" / "Segmentation").iterdir():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -25,7 +26,6 @@ from desertseg.labels import load_labels
 from desertseg.models import Segmenter
 from desertseg.models.familiarity import Familiarity
 
-IDS = np.array([100, 300, 7100, 10000], np.uint16)
 SIZE = (24, 40)
 LINEAR = {
     "data.size": [28, 28],
@@ -37,20 +37,8 @@ LINEAR = {
 }
 
 
-def write_frames(folder: Path, count: int, seed: int, tint: tuple[float, ...] = (1, 1, 1)) -> None:
-    """Write frames of 30x50 whose colours follow their labels, with noise."""
-    random = np.random.default_rng(seed)
-    for kind in ("Color_Images", "Segmentation"):
-        (folder / kind).mkdir(parents=True)
-    for k in range(count):
-        labels = cv2.resize(random.integers(0, 4, (3, 5), dtype=np.uint8), (50, 30), interpolation=cv2.INTER_NEAREST)
-        image = labels[..., None] * np.multiply([40, 50, 60], tint) + random.integers(0, 60, (30, 50, 3))
-        cv2.imwrite(str(folder / "Color_Images" / f"f{k:03}.png"), image.clip(0, 255).astype(np.uint8)[..., ::-1])
-        cv2.imwrite(str(folder / "Segmentation" / f"f{k:03}.png"), IDS[labels])
-
-
 @pytest.fixture(scope="module")
-def desert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def desert(tmp_path_factory: pytest.TempPathFactory, write_frames: Callable[..., None]) -> Path:
     folder = tmp_path_factory.mktemp("data") / "desert"
     write_frames(folder / "train", 24, 0)
     write_frames(folder / "val", 6, 1)
