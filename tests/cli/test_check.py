@@ -48,7 +48,9 @@ def broken(data: Path) -> Path:
 def test_what_is_wrong_and_how_to_mend_it(broken: Path, tmp_path: Path) -> None:
     result = run(broken, "--json", tmp_path / "c.json", "--html", tmp_path / "c.html", "--fix", tmp_path / "mended")
     assert result.exit_code == 2, result.output
-    assert result.output.startswith("label map: falcon, as the folder is laid out like falcon\n13 frames (train 8, val 5)")
+    assert result.output.startswith(
+        "label map: falcon, as the folder is laid out like falcon\n13 frames (train 8, val 5)"
+    )
     assert "error    1 image cannot be read" in result.output
     assert "(the high byte kept)" in result.output
     assert "12 of 13 frames" in result.output
