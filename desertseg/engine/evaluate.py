@@ -87,13 +87,7 @@ def evaluate(
     """
     started = time.perf_counter()
     segmenter = load_segmenter(model)
-    size = size or segmenter.size
-    if size is None:
-        raise UserError("this model carries no training size; give size=(height, width)")
-    if at not in ("native", "input"):
-        raise UserError(f"at={at!r} is no resolution to score at; it is 'native' or 'input'")
-    if priors not in ("none", "estimated"):
-        raise UserError(f"priors={priors!r} are not known; they are 'none' or 'estimated'")
+    size = _checked_size(size or segmenter.size, at, priors)
     frames, source = find_scored(data, split)
     translation = None if mapping is None else Translation(mapping, segmenter.labels)
     truth, scored = choose_labels(translation, segmenter.labels)
@@ -124,6 +118,17 @@ def evaluate(
     }
     speed = {"images_per_second": rate, "seconds": time.perf_counter() - started}
     return conclude(scoring, folder, origin | _where() | speed, failures, [h.note for h in handlings])
+
+
+def _checked_size(size: tuple[int, int] | None, at: str, priors: str) -> tuple[int, int]:
+    """Return the size, having refused what cannot be asked for."""
+    if size is None:
+        raise UserError("this model carries no training size; give size=(height, width)")
+    if at not in _RESOLUTIONS:
+        raise UserError(f"at={at!r} is no resolution to score at; it is 'native' or 'input'")
+    if priors not in ("none", "estimated"):
+        raise UserError(f"priors={priors!r} are not known; they are 'none' or 'estimated'")
+    return size
 
 
 _RESOLUTIONS = {
