@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from desertseg.errors import plural
+
 if TYPE_CHECKING:
     from desertseg.data.catalogue import Dataset
 
@@ -138,14 +140,10 @@ def _tell(told: dict[str, Any]) -> list[str]:
     else:
         lines.append("labels  the layout does not tell; give --labels MAP, or falcon is taken")
     for split, n in told["splits"].items():
-        lines.append(f"{split:<6}  {n['frames']} frames, {n['masks']} with a mask, in {_plural(n['scenes'], 'scene')}")
+        lines.append(f"{split:<6}  {n['frames']} frames, {n['masks']} with a mask, in {plural(n['scenes'], 'scene')}")
     if told["cut"]:
         lines.append("It has no splits, so the last fifth of every scene is val.")
     lines += _wrap(f"No splits: {told['why_no_splits']}.", "", "  ") if told["why_no_splits"] else []
     name = told["labels"] if told["layout"] == "lists" else told["layout"]
     known = f"; about the data set: desertseg datasets {name}" if told["labels"] else ""
     return [*lines, f"Next: desertseg check {told['folder']}{known}"]
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"

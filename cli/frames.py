@@ -24,12 +24,13 @@ def choose_labels(labels: str | None, *data: str) -> tuple[LabelMap, str]:
     if labels:
         found = load_labels(labels)
         return found, f"label map: {found.name}"
-    known = {folder: find_layout(folder).labels or DEFAULT_LABELS for folder in data}
+    layouts = {folder: find_layout(folder) for folder in data}
+    known = {folder: layout.labels or DEFAULT_LABELS for folder, layout in layouts.items()}
     names = list(dict.fromkeys(known.values()))
     if len(names) > 1:
         told = " and ".join(f"{Path(folder).name} those of {name}" for folder, name in known.items())
         raise UserError(f"the masks are of two kinds, in {told}; give the one that reads both as --labels MAP")
-    layout = find_layout(data[0])
+    layout = layouts[data[0]]
     why = (
         f"as the folder is laid out like {layout.name}"
         if layout.labels

@@ -50,3 +50,9 @@ def suggest(name: str, known: Iterable[str]) -> str:
     """Return " (did you mean 'resnet50'?)" for the known name nearest to a wrong one, "" where none is near."""
     near = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
     return f" (did you mean '{near[0]}'?)" if near else ""
+
+
+def plural(count: int, word: str) -> str:
+    """Return "1 frame", "2 frames", "2 classes"."""
+    several = word[:-1] + "ies" if word.endswith("y") else f"{word}es" if word.endswith(("s", "x")) else f"{word}s"
+    return f"{count:,} {word if count == 1 else several}"

@@ -20,9 +20,9 @@ from desertseg.engine.answering import Answering
 from desertseg.engine.pipeline import Pipeline, read_ahead
 from desertseg.engine.strips import is_large
 from desertseg.engine.writers import count_threads
+from desertseg.errors import plural
 from desertseg.labels import IGNORE_INDEX
 from desertseg.metrics.flicker import Flicker, count_flicker
-from desertseg.report.document import plural
 from desertseg.report.film import Film
 from desertseg.terminal import progress_line
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from desertseg.errors import plural
 from desertseg.report.document import (
     NONE,
     Block,
@@ -21,7 +22,6 @@ from desertseg.report.document import (
     Prose,
     Section,
     Table,
-    plural,
     share,
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from desertseg.errors import plural
 from desertseg.report.document import (
     NONE,
     Bar,
@@ -20,7 +21,6 @@ from desertseg.report.document import (
     interval,
     number,
     percent,
-    plural,
     sentence,
     share,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from desertseg.errors import plural
 from desertseg.report import classes, places, provenance, trust
 from desertseg.report.document import (
     Block,
@@ -19,7 +20,6 @@ from desertseg.report.document import (
     count,
     interval,
     number,
-    plural,
     sentence,
 )
 from desertseg.report.record import EvaluationRecord, RunRecord

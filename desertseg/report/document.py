@@ -202,9 +202,3 @@ def sentence(text: str) -> str:
     first = text.split(maxsplit=1)[0] if text else ""
     begun = text[:1].upper() + text[1:] if first == first.lower() else text
     return begun if begun.endswith((".", "!", "?")) or not begun else f"{begun}."
-
-
-def plural(amount: int, word: str) -> str:
-    """Return "1 frame", "2 frames", "1 class", "2 classes"."""
-    several = f"{word}es" if word.endswith("s") else f"{word}s"
-    return f"{amount:,} {word if amount == 1 else several}"

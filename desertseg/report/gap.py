@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from desertseg.errors import plural
 from desertseg.labels import LabelMap
 from desertseg.report.document import (
     NONE,
@@ -25,7 +26,6 @@ from desertseg.report.document import (
     Table,
     number,
     percent,
-    plural,
     share,
 )
 from desertseg.report.figure import GREY, new_figure, tidy

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from desertseg.errors import plural
 from desertseg.report.document import (
     Cell,
     Column,
@@ -16,7 +17,6 @@ from desertseg.report.document import (
     Table,
     count,
     number,
-    plural,
     share,
 )
 from desertseg.report.record import OLD, EvaluationRecord

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from desertseg.errors import plural
 from desertseg.report.brief import describe_mapping
 from desertseg.report.document import (
     NONE,
@@ -19,7 +20,6 @@ from desertseg.report.document import (
     Section,
     Table,
     count,
-    plural,
     share,
 )
 from desertseg.report.record import EvaluationRecord, RunRecord

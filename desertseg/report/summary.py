@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from desertseg.errors import plural
 from desertseg.report import summary_plots as plots
 from desertseg.report.document import (
     NONE,
@@ -24,7 +25,6 @@ from desertseg.report.document import (
     count,
     number,
     percent,
-    plural,
     share,
 )
 

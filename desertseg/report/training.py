@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
+from desertseg.errors import plural
 from desertseg.report.document import (
     Block,
     Code,
@@ -18,7 +19,6 @@ from desertseg.report.document import (
     count,
     number,
     percent,
-    plural,
 )
 from desertseg.report.provenance import flat, keep, shell_line
 from desertseg.report.record import RunRecord

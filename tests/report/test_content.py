@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from desertseg.errors import plural
 from desertseg.report.content import compose
-from desertseg.report.document import Facts, Headline, Section, interval, plural, sentence, share
+from desertseg.report.document import Facts, Headline, Section, interval, sentence, share
 from desertseg.report.places import worst_frames
 from desertseg.report.provenance import data
 from desertseg.report.record import EvaluationRecord, RunRecord, read_record

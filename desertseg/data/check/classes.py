@@ -6,8 +6,9 @@ from itertools import chain
 
 import numpy as np
 
-from desertseg.data.check.findings import NOTE, WARNING, Finding, plural
+from desertseg.data.check.findings import NOTE, WARNING, Finding
 from desertseg.data.check.look import Seen
+from desertseg.errors import plural
 from desertseg.labels import LabelMap
 
 _THIN = 3  # frames of val that a class needs for a score that means something

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from desertseg.data.check.findings import DROP, ERROR, NOTE, WARNING, Files, Finding, Repair, plural
+from desertseg.data.check.findings import DROP, ERROR, NOTE, WARNING, Files, Finding, Repair
 from desertseg.data.check.gather import Gathered
 from desertseg.data.check.look import Seen
 from desertseg.data.hashing import NEAR, find_near, find_nearest
+from desertseg.errors import plural
 
 _EXAMPLES = 6  # pairs that a page shows
 _FEW = 0.02  # of a split's frames, below which near duplicates may be chance

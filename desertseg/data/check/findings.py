@@ -150,9 +150,3 @@ class Files:
         if not self:
             return []
         return [Finding(severity, code, message, fix, tuple(self.first), self.count, fixable)]
-
-
-def plural(count: int, word: str) -> str:
-    """Return "1 frame", "2 frames", "2 classes"."""
-    several = word[:-1] + "ies" if word.endswith("y") else f"{word}es" if word.endswith(("s", "x")) else f"{word}s"
-    return f"{count:,} {word if count == 1 else several}"

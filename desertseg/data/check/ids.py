@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from desertseg.damage import known_damages, swap_bytes
-from desertseg.data.check.findings import ERROR, SWAP, Files, Finding, Repair, plural
+from desertseg.data.check.findings import ERROR, SWAP, Files, Finding, Repair
 from desertseg.data.check.gather import Gathered
 from desertseg.data.check.look import Lookup, Seen
+from desertseg.errors import plural
 from desertseg.labels import LabelMap, available_labels, load_labels
 
 _NOISE = 64  # unknown values of one mask, at least, and twice the classes: then they are no ids

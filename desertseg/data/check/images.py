@@ -14,10 +14,10 @@ from desertseg.data.check.findings import (
     Files,
     Finding,
     Repair,
-    plural,
 )
 from desertseg.data.check.gather import Gathered
 from desertseg.data.check.look import Seen
+from desertseg.errors import plural
 
 _ASPECT = 0.02  # relative difference from which two shapes are two
 

@@ -16,11 +16,11 @@ from desertseg.data.check.findings import (
     Files,
     Finding,
     Repair,
-    plural,
 )
 from desertseg.data.check.gather import Gathered
 from desertseg.data.check.images import text
 from desertseg.data.check.look import COLORS, GRAY, GRAY_AS_RGB, PALETTE_COLORS, PALETTE_IDS, MaskFacts, Seen
+from desertseg.errors import plural
 from desertseg.labels import LabelMap
 
 _KINDS = {

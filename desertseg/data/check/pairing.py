@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from desertseg.data.check.findings import DROP, ERROR, NOTE, RENAME, WARNING, Files, Finding, Repair, plural
+from desertseg.data.check.findings import DROP, ERROR, NOTE, RENAME, WARNING, Files, Finding, Repair
 from desertseg.data.check.gather import Gathered
 from desertseg.data.folders import Frame
+from desertseg.errors import plural
 
 
 def check_pairing(found: Gathered) -> tuple[list[Finding], list[Repair]]:
