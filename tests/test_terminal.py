@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -33,6 +34,8 @@ def test_a_terminal_sees_count_and_rate(capsys, monkeypatch: pytest.MonkeyPatch)
 def test_a_training_shows_its_facts_on_one_line(width: int, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", str(width))
+    seconds = itertools.count()
+    monkeypatch.setattr("rich.console.monotonic", lambda: float(next(seconds)))  # a rate of a training, however fast
     with progress_line("epoch 12/40", 114280, "images", completed=30000) as line:
         line.advance(64)
         line.show(loss=0.43125, data_wait=0.031, device_memory=5 << 30)

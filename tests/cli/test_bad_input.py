@@ -11,6 +11,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -178,13 +179,13 @@ def test_huge_frames_are_answered_as_others(
 
 
 def fill_disk_after(monkeypatch: pytest.MonkeyPatch, files: int) -> None:
-    """Let so many files be renamed into place, and then have no space left."""
-    replace, done = os.replace, []
+    """Let so many files be renamed into place, by whatever thread, and then have no space left."""
+    replace, space = os.replace, threading.Semaphore(files)
 
     def replace_some(*arguments: Any) -> None:
-        if len(done) == files:
+        if not space.acquire(blocking=False):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        done.append(replace(*arguments))
+        replace(*arguments)
 
     monkeypatch.setattr("os.replace", replace_some)
 
