@@ -10,7 +10,7 @@ import keras
 
 
 def compile_function(
-    model: keras.Model, function: Callable[..., Any], *, deterministic: bool = False
+    function: Callable[..., Any], model: keras.Model | None = None, *, deterministic: bool = False
 ) -> Callable[..., Any]:
     """Return `function` compiled; a call returns device arrays without waiting for them.
 
@@ -18,19 +18,21 @@ def compile_function(
     model that goes on training. `function` takes arrays, reads the model and changes nothing.
 
     Args:
-        model: that the function reads.
         function: of arrays.
+        model: that the function reads, where it reads one.
         deterministic: the same bits in every run on a GPU as well, see `make_deterministic`.
     """
     if keras.backend.backend() == "jax":
         import jax
 
+        variables = [] if model is None else model.variables
+
         @partial(jax.jit, compiler_options=compiler_options(deterministic))
         def run(values: list[Any], *arrays: Any) -> Any:
-            with keras.StatelessScope(state_mapping=list(zip(model.variables, values, strict=True))):
+            with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
                 return function(*arrays)
 
-        return lambda *arrays: run([v.value for v in model.variables], *arrays)
+        return lambda *arrays: run([v.value for v in variables], *arrays)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 

@@ -45,7 +45,7 @@ class Embedder:
         def features(images: Any) -> Any:
             return embed_images(self.segmenter, images, None if box is None else box.slices)
 
-        return compile_function(self.segmenter, features, deterministic=self._deterministic)
+        return compile_function(features, self.segmenter, deterministic=self._deterministic)
 
 
 class FamiliarityProbe:
@@ -96,7 +96,7 @@ class FamiliarityProbe:
         return _distance(self.known, embed_images(self.segmenter, images, region))
 
     def _build(self, box: Box | None) -> Callable[..., Any]:
-        return compile_function(self.segmenter, lambda images: self.trace(images, box))
+        return compile_function(lambda images: self.trace(images, box), self.segmenter)
 
 
 def _scaled(region: tuple[slice, slice], rows: float, columns: float) -> tuple[slice, slice]:

@@ -187,50 +187,58 @@ class Inference:
         logits = resize(ops.flip(logits, axis=2) if flipped else logits, (height, width))
         return logits[:, box.top : box.top + box.height, box.left : box.left + box.width]
 
-    def _native_logits(self, images: Any, box: Box, native_size: tuple[int, int]) -> Any:
-        return _merge([resize(logits, native_size) for logits in self._see(images, box)])
+    def _compile(self, box: Box, finish: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a compiled function of images, and of what else `finish` is given.
+
+        Args:
+            box: where in the images the frames lie.
+            finish: takes the logits of every view within the box, the images, and what else a call is given.
+        """
+
+        def program(images: Any, *inputs: Any) -> Any:
+            return finish(self._see(images, box), images, *inputs)
+
+        return compile_function(program, self.segmenter, deterministic=self._deterministic)
 
     def _build_labels(self, box: Box, native_size: tuple[int, int]) -> Callable[..., Any]:
-        def labels(images: Any) -> Any:
-            return _choose(self._native_logits(images, box, native_size))
-
-        return compile_function(self.segmenter, labels, deterministic=self._deterministic)
+        return self._compile(box, lambda views, images: _choose(_merge_at(views, native_size)))
 
     def _build_answer(
         self, box: Box, native_size: tuple[int, int], want: tuple[str, ...], others: int, stride: int
     ) -> Callable[..., dict[str, Any]]:
-        def answer(images: Any, bias: Any, alternatives: Any) -> dict[str, Any]:
-            plain = self._native_logits(images, box, native_size)
-            found = _describe(plain, bias, alternatives, want, others, stride)
+        def answer(views: Sequence[Any], images: Any, bias: Any, alternatives: Any) -> dict[str, Any]:
+            found = _describe(_merge_at(views, native_size), bias, alternatives, want, others, stride)
             if "distance" in want:
                 found["distance"] = FamiliarityProbe(self.segmenter).trace(images, box)
             return found
 
-        return compile_function(self.segmenter, answer, deterministic=self._deterministic)
+        return self._compile(box, answer)
 
     def _build_see(self, box: Box) -> Callable[..., list[Any]]:
-        return compile_function(
-            self.segmenter, lambda images: self._see(images, box), deterministic=self._deterministic
-        )
+        return self._compile(box, lambda views, images: views)
 
     def _build_strips(self, native_size: tuple[int, int], want: tuple[str, ...], others: int, stride: int) -> Strips:
         def finish(views: Sequence[Any], bias: Any, alternatives: Any) -> dict[str, Any]:
             return _describe(_merge(views), bias, alternatives, want, others, stride)
 
-        return Strips(self.segmenter, finish, native_size, stride=stride, deterministic=self._deterministic)
+        return Strips(finish, native_size, stride=stride, deterministic=self._deterministic)
 
     def _build_counts(self, box: Box, native_size: tuple[int, int]) -> Callable[..., Any]:
-        def counts(images: Any, labels: Any) -> tuple[Any, Any]:
-            logits = self._native_logits(images, box, native_size)
+        def counts(views: Sequence[Any], images: Any, labels: Any) -> tuple[Any, Any]:
+            logits = _merge_at(views, native_size)
             loss = self.loss(labels, logits) if self.loss else ops.zeros(())
             predictions = ops.cast(ops.argmax(logits, axis=-1), "int32")
             return count_confusion(ops.cast(labels, "int32"), predictions, self.segmenter.labels.num_classes, 255), loss
 
-        return compile_function(self.segmenter, counts, deterministic=self._deterministic)
+        return self._compile(box, counts)
 
 
 def _choose(logits: Any) -> Any:
     return ops.cast(ops.argmax(logits, axis=-1), "uint8")
+
+
+def _merge_at(views: Sequence[Any], native_size: tuple[int, int]) -> Any:
+    return _merge([resize(logits, native_size) for logits in views])
 
 
 def _merge(views: Sequence[Any]) -> Any:

@@ -33,7 +33,7 @@ def time_convolution(seconds: float = 1.0) -> dict[str, Any]:
         seconds: for how long it is repeated, after it has been compiled.
     """
     model = keras.Sequential([keras.Input((SIZE, SIZE, CHANNELS)), keras.layers.Conv2D(CHANNELS, 3, padding="same")])
-    run = compile_function(model, lambda images: ops.sum(model(images)))
+    run = compile_function(lambda images: ops.sum(model(images)), model)
     images = ops.convert_to_tensor(np.random.default_rng(0).random((BATCH, SIZE, SIZE, CHANNELS), np.float32))
     started = time.perf_counter()
     float(run(images))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
 from desertseg.engine.compiled import compile_function
@@ -28,7 +27,6 @@ class Strips:
     the same number of rows, so that one program serves them; what the last one has beyond the frame is dropped.
 
     Args:
-        model: whose compiled functions these are.
         finish: from the logits of a strip, one array float (1, R, Wn, C) for each view, and what else a call is given,
             to a dict of arrays; each has R rows, or every n-th of them.
         native_size: (Hn, Wn) of the frames.
@@ -39,7 +37,6 @@ class Strips:
 
     def __init__(
         self,
-        model: keras.Model,
         finish: Callable[..., dict[str, Any]],
         native_size: tuple[int, int],
         *,
@@ -48,7 +45,7 @@ class Strips:
         deterministic: bool = False,
     ) -> None:
         self.native_size, self._rows, self._stride, self._finish = native_size, rows, stride, finish
-        self._program = compile_function(model, self._answer_strip, deterministic=deterministic)
+        self._program = compile_function(self._answer_strip, deterministic=deterministic)
 
     def answer(self, coarse: Sequence[Any], *inputs: Any, count: int | None = None) -> dict[str, np.ndarray]:
         """Return what `finish` gives, for whole frames, on the host.

@@ -15,8 +15,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from keras import ops
@@ -163,7 +163,7 @@ def _blend_rows(
     batch_size: int,
 ) -> Iterator[np.ndarray]:
     """Yield the blended probabilities of the frame from its top down, float32 (rows, W, C)."""
-    weigh = _weigher(inference)
+    weigh = _weigher()
 
     def compute(batch: _Batch) -> dict[str, Any]:
         logits = inference.answer(batch.images, batch.box, windows.size, ("sample",), bias=bias)["sample"]
@@ -202,19 +202,15 @@ def _cut_windows(image: np.ndarray, windows: Windows, size: Size, resize: str, b
         yield _Batch(tuple(chosen), images, box, weights)
 
 
-_WEIGHERS: WeakKeyDictionary[Inference, Callable[..., Any]] = WeakKeyDictionary()  # one compilation serves all frames
-
-
-def _weigher(inference: Inference) -> Callable[..., Any]:
+@lru_cache(maxsize=1)  # one compilation serves all frames
+def _weigher() -> Callable[..., Any]:
     """Return a compiled function from logits (B, h, w, C) and weights (B, h), (B, w) to weighted probabilities."""
 
     def weigh(logits: Any, by_row: Any, by_column: Any) -> Any:
         weights = by_row[:, :, None, None] * by_column[:, None, :, None]
         return ops.softmax(logits, axis=-1) * weights
 
-    if inference not in _WEIGHERS:
-        _WEIGHERS[inference] = compile_function(inference.segmenter, weigh)
-    return _WEIGHERS[inference]
+    return compile_function(weigh)
 
 
 def _describe(probabilities: np.ndarray, want: Iterable[str]) -> dict[str, np.ndarray]:

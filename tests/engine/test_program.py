@@ -222,7 +222,7 @@ def test_mixed_precision_leaves_pixels_and_coordinates_alone() -> None:
 def test_a_compiled_function_follows_the_weights(batch) -> None:
     segmenter = build()
     images = cut(batch[0]["image"])
-    run = compile_function(segmenter, lambda x: segmenter(x, training=False))
+    run = compile_function(lambda x: segmenter(x, training=False), segmenter)
     before = np.asarray(run(images))
     np.testing.assert_allclose(before, segmenter.predict(images, verbose=0), atol=1e-5)
     bias = segmenter.trainable_variables[-1]
