@@ -10,7 +10,7 @@ import math
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from desertseg.data.letterbox import resize_image
 from desertseg.data.sources import name_video
 from desertseg.files import replacing
 
-CODECS = {".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"}
+CODECS = {".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v", ".mp4": "mp4v", ".webm": "VP80"}
+_WEB = ".webm"  # the one that every browser plays
 _USUAL_FPS = 30.0
 _MOST_FPS = 1000.0  # containers without a rate give their clock's instead, such as 90000
 
@@ -110,7 +111,7 @@ class VideoWriter:
     Codecs code colour for two by two pixels, so a side of odd length is grown by one pixel, a copy of the last one.
 
     Args:
-        path: ends in .mp4, .mov, .mkv (MPEG-4) or .avi (Motion JPEG).
+        path: ends in .mp4, .mov, .mkv (MPEG-4), .avi (Motion JPEG) or .webm (VP8).
         fps: frames a second.
         size: (height, width).
 
@@ -130,13 +131,13 @@ class VideoWriter:
                 raise DataError(f"video {self.path} cannot be written: {error.strerror}") from error
             code = cv2.VideoWriter.fourcc(*CODECS[self.path.suffix.lower()])
             height, width = self._coded_size
-            with _quiet():
+            with _quiet(), _mute() if self.path.suffix.lower() == _WEB else nullcontext():
                 self._writer = cv2.VideoWriter(str(self._temporary), cv2.CAP_FFMPEG, code, self.fps, (width, height))
             stack.callback(self._writer.release)
             if not self._writer.isOpened():
                 raise DataError(
                     f"video {self.path} of {self.size[1]}x{self.size[0]} pixels and {self.fps:g} fps cannot be "
-                    "encoded by this OpenCV; choose another suffix of .mp4, .avi, .mkv, .mov"
+                    "encoded by this OpenCV; choose another suffix of .mp4, .avi, .mkv, .mov, .webm"
                 )
             self._stack = stack.pop_all()
         return self
@@ -234,3 +235,17 @@ def _quiet() -> Iterator[None]:
             yield
         finally:
             logging.setLogLevel(level)
+
+
+@contextmanager
+def _mute() -> Iterator[None]:
+    """Close standard error: OpenCV prints there, past its log, that WebM has no code for VP8, which needs none."""
+    kept = os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)

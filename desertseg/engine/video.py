@@ -99,7 +99,7 @@ def predict_video(
     Args:
         answering: what is asked of the model for every batch.
         source: a video file, or the index of a camera.
-        out: the video to write, .mp4 (or .avi, .mkv, .mov); it appears when it is whole.
+        out: the video to write, .mp4 (or .avi, .mkv, .mov, .webm); it appears when it is whole.
         size: (height, width) that the network sees.
         resize: how frames are brought there, "letterbox" or "stretch".
         batch_size: frames a step; windows and frames of more than 4 million pixels go one by one.

@@ -58,7 +58,9 @@ def test_frames_come_in_order_as_rgb(write: Callable[..., Path], name: str, fps:
         assert np.abs(frame.astype(int) - expected).mean() < 4
 
 
-@pytest.mark.parametrize(("suffix", "size"), [(".mp4", SIZE), (".mp4", (45, 79)), (".avi", (45, 80)), (".mkv", SIZE)])
+@pytest.mark.parametrize(
+    ("suffix", "size"), [(".mp4", SIZE), (".mp4", (45, 79)), (".avi", (45, 80)), (".mkv", SIZE), (".webm", SIZE)]
+)
 def test_what_is_written_is_read_back(tmp_path: Path, suffix: str, size: tuple[int, int]) -> None:
     frames = paint(7, size)
     path = tmp_path / "deep" / f"out{suffix}"
@@ -98,7 +100,7 @@ def small_disk() -> Iterator[None]:
     signal.signal(signal.SIGXFSZ, handler)
 
 
-@pytest.mark.parametrize("suffix", [".avi", ".mkv", ".mov", ".mp4"])
+@pytest.mark.parametrize("suffix", [".avi", ".mkv", ".mov", ".mp4", ".webm"])
 @pytest.mark.usefixtures("small_disk")
 def test_a_full_disk_is_noticed(tmp_path: Path, capfd: pytest.CaptureFixture[str], suffix: str) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (40, *SIZE, 3), np.uint8)
@@ -117,7 +119,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["out.gif", "out"])
 def test_a_suffix_without_a_codec_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DataError, match=r"is to end in .avi, .mkv, .mov, .mp4"):
+    with pytest.raises(DataError, match=r"is to end in .avi, .mkv, .mov, .mp4, .webm"):
         VideoWriter(tmp_path / name, 10, SIZE)
 
 
