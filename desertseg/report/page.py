@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
@@ -10,7 +11,7 @@ import cv2
 import jinja2
 import numpy as np
 
-from desertseg.report.document import Bar, Document, Picture
+from desertseg.report.document import Bar, Block, Document, Picture
 
 _TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 _WIDEST = 1600  # pixels; a wider picture is shown smaller anyway
@@ -26,6 +27,21 @@ def render_page(document: Document) -> str:
     Raises:
         OSError: a picture cannot be read.
     """
+    template = _environment().get_template("report.html.j2")
+    return template.render(document=document, style=_read_template("report.css"))
+
+
+def render_blocks(blocks: Sequence[Block]) -> str:
+    """Return blocks of a report as a piece of HTML, to stand on a page of its own.
+
+    Raises:
+        OSError: a picture cannot be read.
+    """
+    blocks_template: Any = _environment().get_template("blocks.html.j2").module
+    return "".join(blocks_template.show(block) for block in blocks)
+
+
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_read_template),
         autoescape=True,  # names of classes, files and folders come from outside
@@ -41,7 +57,7 @@ def render_page(document: Document) -> str:
         "in_gallery": _IN_GALLERY,
         "widest": _WIDEST,
     }
-    return environment.get_template("report.html.j2").render(document=document, style=_read_template("report.css"))
+    return environment
 
 
 def _read_template(name: str) -> str:

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from desertseg.report.document import Document, Part, Picture, Section
-from desertseg.report.page import render_page
+from desertseg.report.document import Cell, Column, Document, Part, Picture, Section, Table
+from desertseg.report.page import render_blocks, render_page
 
 VOID = {"meta", "img", "link", "br", "hr", "input", "rect", "path"}
 
@@ -177,3 +177,12 @@ def test_a_damaged_picture_is_an_error_with_its_name(tmp_path: Path) -> None:
     document = Document("t", "s", [Part("p", "p", [Section("s", "s", [Picture(tmp_path / "bad.png", "alt")])])])
     with pytest.raises(OSError, match=r"bad.png is no picture"):
         render_page(document)
+
+
+def test_blocks_are_a_piece_of_the_page() -> None:
+    table = Table("Two <classes>", [Column("class", number=False), Column("IoU")], [[Cell("<Sky>"), Cell("0.5")]])
+    document = Document("One", "two", [Part("Three", "three", [Section("Four", "four", [table])])])
+    piece = render_blocks([table])
+    assert piece in render_page(document)
+    assert "&lt;Sky&gt;" in piece
+    assert "<html" not in piece
