@@ -19,8 +19,10 @@ ALLOWED = {
     "data": BASE | {"data"},
     **dict.fromkeys(KERAS_ROOMS, BASE | KERAS_ROOMS),
     "report": BASE | {"metrics", "report"},
-    "engine": BASE | KERAS_ROOMS | {"data", "report", "engine"},
-    "cli": BASE | {"data", "report", "engine", "cli"},
+    "runtimes": BASE | {"runtimes"},
+    "engine": BASE | KERAS_ROOMS | {"data", "report", "runtimes", "engine"},
+    "export": BASE | KERAS_ROOMS | {"data", "report", "runtimes", "engine", "export"},
+    "cli": BASE | {"data", "report", "runtimes", "engine", "export", "cli"},
 }
 # Each is imported by one function, on its backend.
 OF_A_BACKEND = {"program_jax": {"jax"}, "program_tensorflow": {"tensorflow"}}

@@ -1,0 +1,28 @@
+"""A runtime's package, imported where it is needed; where it is missing, the extra that brings it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from desertseg.errors import UserError
+
+
+def need(module: str, extra: str | None, purpose: str) -> Any:
+    """Return a package's module.
+
+    Args:
+        module: to import, such as "onnxruntime".
+        extra: of desertseg that installs it; None where desertseg itself does.
+        purpose: what it is needed for, "an .onnx file is run".
+
+    Raises:
+        UserError: it is not installed; the message says what to install.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        wanted = "desertseg" if extra is None else f"desertseg[{extra}]"
+        raise UserError(
+            f"{purpose} by {module.split('.')[0]}, and there is no module '{error.name}'; pip install '{wanted}'"
+        ) from error
