@@ -64,9 +64,10 @@ def _describe(result: Benchmark) -> list[str]:
     latency, memory, host = result.latency, result.memory, result.environment
     packages = ", ".join(f"{name} {version}" for name, version in host["packages"].items())
     size = "x".join(map(str, result.size))
+    counted = "" if result.parameters is None else f"{result.parameters / 1e6:.1f} M parameters, "
     limit = "" if latency.runs >= 100 else ", too few for a p99 that says more than the slowest"
     lines = [
-        f"{result.model}: {result.network}, {result.parameters / 1e6:.1f} M parameters, {size}, {result.dtype}",
+        f"{result.model}: {result.network}, {counted}{size}, {result.dtype}",
         f"  on          {host['device']} ({host['cpus']} processors), {packages}",
         f"  load        {result.load_seconds:.2f} s",
         f"  compile     {result.compile_seconds:.2f} s for one image",

@@ -11,6 +11,7 @@ import numpy as np
 
 from desertseg.data import EvaluationBatch
 from desertseg.engine.checkpoint import fitting
+from desertseg.engine.exported import open_inference
 from desertseg.engine.familiarity import FamiliarityProbe
 from desertseg.engine.inference import Inference
 from desertseg.engine.window import label_large, place_windows
@@ -50,6 +51,13 @@ class Answering:
             raise UserError(f"the confidence is {self.confidence}; give a probability above 0, at most 1, such as 0.6")
         if self.window:
             place_windows(self.window, self.window, self.overlap)  # says what is wrong with them before a frame is read
+        self.inference.check((*self.needed, *(("windows",) if self.window else ())), self.bias)
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Names of `Inference.answer` that are asked for, but for the distance."""
+        names = ("labels", "finite", *self.want, *(("confidence",) if self.confidence else ()))
+        return tuple(dict.fromkeys(names))
 
     @cached_property
     def probe(self) -> FamiliarityProbe | None:
@@ -59,8 +67,7 @@ class Answering:
 
     def compute(self, batch: EvaluationBatch) -> dict[str, Any]:
         """Return device arrays by name: "labels", "finite", what is wanted, and "distance" where the model can tell."""
-        needed = ("labels", "finite", *self.want, *(("confidence",) if self.confidence else ()))
-        want = tuple(dict.fromkeys(needed))
+        want = self.needed
         if self.window:
             answer = self._slide(batch, want)
             known = self.probe
@@ -91,7 +98,7 @@ class Answering:
 
     def time_views(self, batch: EvaluationBatch) -> float:
         """Return how many times as long as with one view an answer takes, from the fastest of a few runs of both."""
-        plain = replace(self, inference=Inference(self.inference.segmenter))
+        plain = replace(self, inference=open_inference(self.inference.segmenter))
         _seconds(self, batch), _seconds(plain, batch)  # compile
         taken: list[tuple[float, float]] = []
         while sum(map(sum, taken)) < _TIMING_SECONDS and len(taken) < _TIMINGS:

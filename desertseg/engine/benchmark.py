@@ -12,13 +12,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from desertseg.engine.checkpoint import load_segmenter
+from desertseg.engine.checkpoint import load_model
+from desertseg.engine.exported import ExportedSegmenter, Model, network_size
 from desertseg.engine.precision import compute_in, computed_in
 from desertseg.engine.run import describe_environment
 from desertseg.engine.stopwatch import FEWEST, Latency, Stopwatch, Throughput, device_peak, is_out_of_memory
 from desertseg.errors import UserError, suggest
 from desertseg.memory import peak_memory
-from desertseg.models import Segmenter, available_models, available_networks, build_segmenter
+from desertseg.models import available_models, available_networks, build_segmenter
 from desertseg.models.shipped import available_checkpoints, find_checkpoint
 from desertseg.terminal import progress_line
 
@@ -29,8 +30,8 @@ class Benchmark:
 
     Attributes:
         model: as it was asked for.
-        network: the network's class and its backbone's.
-        parameters: how many.
+        network: the network's class and its backbone's, or an exported file's format and its runtime.
+        parameters: how many; None of an exported file.
         dtype: that the network computes in; weights and logits are float32.
         size: (height, width) of images and labels.
         load_seconds: from the file, or for a network without weights from its name, to a model in memory.
@@ -45,7 +46,7 @@ class Benchmark:
 
     model: str
     network: str
-    parameters: int
+    parameters: int | None
     dtype: str
     size: tuple[int, int]
     load_seconds: float
@@ -66,7 +67,7 @@ class Benchmark:
 
 
 def benchmark(
-    model: str | Path | Segmenter,
+    model: str | Path | Model,
     *,
     size: tuple[int, int] | None = None,
     batch_size: int | None = None,
@@ -77,7 +78,8 @@ def benchmark(
     """Return how fast a model is here.
 
     Args:
-        model: a `.keras` file, a shipped model, a network of the zoo (random weights are as fast), or a `Segmenter`.
+        model: a `.keras` file, a shipped model, an exported file, a network of the zoo (random weights are as fast), or
+            a loaded model.
         size: (height, width) of the images; the training size when None.
         batch_size: whose throughput is measured; None doubles it from 1 until that gains nothing.
         dtype: to compute in: "float32", "bfloat16" or "float16"; None as the model was trained.
@@ -90,14 +92,11 @@ def benchmark(
     if repeats < FEWEST:
         raise UserError(f"repeats is {repeats}; percentiles need at least {FEWEST}")
     started = time.perf_counter()
-    segmenter = _open(model)
-    segmenter = compute_in(segmenter, dtype) if dtype else segmenter
+    opened = _compute_in(_open(model), dtype)
     loaded = time.perf_counter() - started
-    size = size or segmenter.size
-    if size is None:
-        raise UserError("this model carries no training size; give size=(height, width)")
+    size = network_size(opened, size)
     memory = {"loaded": peak_memory()}
-    watch = Stopwatch(segmenter, size)
+    watch = Stopwatch(opened, size)
     with progress_line("benchmark", repeats, "calls", progress) as line:
         try:
             compiled, latency = watch.time_calls(repeats, line.advance)
@@ -111,13 +110,9 @@ def benchmark(
         line.describe("throughput")
         throughputs, stopped = watch.search_batches(batch_size)
     memory |= {"process": peak_memory(), "device": device_peak()}
-    network = segmenter.network
-    backbone = getattr(network, "backbone", None)
     return Benchmark(
-        model=str(model) if isinstance(model, (str, Path)) else "a Segmenter in memory",
-        network=type(network).__name__ + (f" on {type(backbone).__name__}" if backbone is not None else ""),
-        parameters=segmenter.count_params(),
-        dtype=computed_in(segmenter),
+        model=str(model) if isinstance(model, (str, Path)) else "a model in memory",
+        **_describe(opened),
         size=size,
         load_seconds=loaded,
         compile_seconds=compiled,
@@ -129,16 +124,37 @@ def benchmark(
     )
 
 
-def _open(model: str | Path | Segmenter) -> Segmenter:
+def _describe(model: Model) -> dict[str, Any]:
+    """Return what a model is: network, parameters and dtype."""
+    if isinstance(model, ExportedSegmenter):
+        file = model.exported
+        return {"network": f"{file.format} through {file.runtime}", "parameters": None, "dtype": file.dtype}
+    backbone = getattr(model.network, "backbone", None)
+    return {
+        "network": type(model.network).__name__ + (f" on {type(backbone).__name__}" if backbone is not None else ""),
+        "parameters": model.count_params(),
+        "dtype": computed_in(model),
+    }
+
+
+def _compute_in(model: Model, dtype: str | None) -> Model:
+    if dtype is None:
+        return model
+    if isinstance(model, ExportedSegmenter):
+        raise UserError(f"{model.exported.path} computes in {model.exported.dtype}, for good; leave --dtype out")
+    return compute_in(model, dtype)
+
+
+def _open(model: str | Path | Model) -> Model:
     """Return a loaded model, or a network of the zoo with random weights."""
     networks = [*available_networks(), *available_models()]
     if isinstance(model, str) and model in networks:
         return build_segmenter(model)
-    path = None if isinstance(model, Segmenter) else find_checkpoint(model)
+    path = find_checkpoint(model) if isinstance(model, (str, Path)) else None
     if path is not None and not path.suffix and not path.exists():
         shipped = available_checkpoints()
         raise UserError(
             f"model '{model}' is neither a file nor a name{suggest(str(model), [*shipped, *networks])}; "
             f"give a best.keras, {', '.join(shipped)}, or a network that `desertseg models` lists"
         )
-    return load_segmenter(model)
+    return load_model(model)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,29 +14,31 @@ import numpy as np
 
 from desertseg.data import EvaluationBatch, Frame, find_frames, resize_labels
 from desertseg.data.lists import name_split
-from desertseg.engine.checkpoint import fitting, load_segmenter, recipe_views
+from desertseg.engine.checkpoint import fitting, load_model, recipe_views
 from desertseg.engine.compiled import device_name
 from desertseg.engine.evaluation import Evaluation, UnwrittenError, summarise
 from desertseg.engine.evaluation_folder import check_other_data, write_evaluation
-from desertseg.engine.inference import Inference, suppression_bias
+from desertseg.engine.exported import ExportedSegmenter, Model, network_size, open_inference
+from desertseg.engine.handlings import Handling, find_handlings
+from desertseg.engine.inference import Inference
 from desertseg.engine.loading import load_by_size
 from desertseg.engine.pipeline import Pipeline
 from desertseg.engine.precheck import precheck_scoring
-from desertseg.engine.priors import estimate_shift, sample_stride
+from desertseg.engine.priors import sample_stride
 from desertseg.engine.scoring import Answered, Scoring
 from desertseg.engine.translation import Translation, choose_labels
 from desertseg.errors import UserError
 from desertseg.label_mapping import LabelMapping
 from desertseg.labels import LabelError
-from desertseg.models import Segmenter
 from desertseg.report.record import ReportError
+from desertseg.runtimes import is_exported
 from desertseg.terminal import ProgressLine, progress_line
 
 Failures = list[tuple[Path, str]]
 
 
 def evaluate(
-    model: str | Path | Segmenter,
+    model: str | Path | Model,
     data: str | Path | Sequence[Frame],
     *,
     split: str | None = "val",
@@ -61,7 +63,7 @@ def evaluate(
     `failures`; the others are scored.
 
     Args:
-        model: a `.keras` file that `fit` wrote, or a `Segmenter`.
+        model: a `.keras` file that `fit` wrote, the name of a shipped one, an exported file, or a loaded model.
         data: a folder of frames and masks, or `Frame`s.
         split: "train", "val", "test", or None for every frame below `data`.
         out: folder for the files. For a model file the default is `evaluation/<data>-<split>` beside it; for a
@@ -86,15 +88,16 @@ def evaluate(
             define; the message says how to mend it.
     """
     started = time.perf_counter()
-    segmenter = load_segmenter(model)
-    size = _checked_size(size or segmenter.size, at, priors)
+    segmenter = load_model(model)
+    _check_options(at, priors)
+    size = network_size(segmenter, size)
     frames, source = find_scored(data, split)
     translation = None if mapping is None else Translation(mapping, segmenter.labels)
     truth, scored = choose_labels(translation, segmenter.labels)
     folder = _choose_folder(model, data, split, out)
     if folder:
         check_other_data(folder, source, overwrite)
-    inference = Inference(segmenter, views=recipe_views(segmenter) if tta else None)
+    inference = open_inference(segmenter, recipe_views(segmenter) if tta else None)
     failures: Failures = []
     load = partial(load_by_size, size=size, batch_size=batch_size, labels=truth, resize=fitting(segmenter))
     estimate = priors == "estimated"
@@ -102,14 +105,14 @@ def evaluate(
     with progress_line("evaluate", len(frames) * (1 + estimate), "images", progress) as line:
         for warning in warnings:
             line.note(warning)
-        handlings = _handlings(inference, frames, load, suppress, estimate, line)
+        handlings = find_handlings(inference, frames, load, suppress, estimate, line)
         with Scoring(scored, boundaries, [h.name for h in handlings], translation) as scoring:
             skip = _skipping(failures, line)
             batches = load(frames, on_error=skip)
             rate = _score(inference, scoring, batches, handlings, len(frames), at, line, skip)
     origin = {
         "resolution": _RESOLUTIONS[at],
-        "model": str(model) if isinstance(model, (str, Path)) else "a Segmenter in memory",
+        "model": str(model) if isinstance(model, (str, Path)) else "a model in memory",
         "data": source,
         "split": split,
         "size": list(size),
@@ -117,33 +120,22 @@ def evaluate(
         "views": {"scales": list(inference.views.scales), "flip": inference.views.flip},
     }
     speed = {"images_per_second": rate, "seconds": time.perf_counter() - started}
+    if isinstance(segmenter, ExportedSegmenter):
+        origin["runtime"] = segmenter.exported.runtime
     return conclude(scoring, folder, origin | _where() | speed, failures, [h.note for h in handlings])
 
 
-def _checked_size(size: tuple[int, int] | None, at: str, priors: str) -> tuple[int, int]:
-    """Return the size, having refused what cannot be asked for."""
-    if size is None:
-        raise UserError("this model carries no training size; give size=(height, width)")
+def _check_options(at: str, priors: str) -> None:
     if at not in _RESOLUTIONS:
         raise UserError(f"at={at!r} is no resolution to score at; it is 'native' or 'input'")
     if priors not in ("none", "estimated"):
         raise UserError(f"priors={priors!r} are not known; they are 'none' or 'estimated'")
-    return size
 
 
 _RESOLUTIONS = {
     "native": "native: logits resized to each mask's own size before the class is chosen",
     "input": "input: the truth reduced to the training size by nearest neighbour; other code's numbers, not the task's",
 }
-
-
-@dataclass(frozen=True)
-class _Handling:
-    """Another prior under which the same answers are scored: a float32 (C,) bias on the logits."""
-
-    name: str
-    note: str
-    bias: np.ndarray
 
 
 def conclude(
@@ -207,10 +199,11 @@ def _where() -> dict[str, Any]:
 def _choose_folder(model: Any, data: Any, split: str | None, out: str | Path | None) -> Path | None:
     if out is not None:
         return Path(out)
-    if isinstance(model, keras.Model):
+    if not isinstance(model, (str, Path)):
         return None
     name = Path(data).resolve().name if isinstance(data, (str, Path)) else "frames"
-    return Path(model).parent / "evaluation" / f"{name}-{name_split(split)}"
+    of = f"-{Path(model).name}" if is_exported(model) else ""  # it may lie beside the best.keras that it was made of
+    return Path(model).parent / "evaluation" / f"{name}-{name_split(split)}{of}"
 
 
 def _skipping(failures: Failures, line: ProgressLine) -> Callable[[Frame, UserError], None]:
@@ -225,43 +218,19 @@ def _skipping(failures: Failures, line: ProgressLine) -> Callable[[Frame, UserEr
     return skip
 
 
-def _handlings(
-    inference: Inference,
-    frames: Sequence[Frame],
-    load: Callable[..., Iterator[EvaluationBatch]],
-    suppress: Sequence[str],
-    estimate: bool,
-    line: ProgressLine,
-) -> list[_Handling]:
-    """Return the other priors to score under; estimating one takes a pass over the frames."""
-    found, labels = [], inference.segmenter.labels
-    if suppress:
-        note = f"never {', '.join(suppress)}"
-        found.append(_Handling("suppressed", note, suppression_bias(labels, suppress)))
-    if estimate:
-
-        def counted() -> Iterator[EvaluationBatch]:
-            for batch in load(frames, labels=None, on_error=lambda frame, error: line.advance()):
-                yield batch
-                line.advance(batch.count)
-
-        shift = estimate_shift(inference, counted(), len(frames))
-        found.append(_Handling("estimated", shift.describe(labels), shift.bias))
-    return found
-
-
 def _score(
     inference: Inference,
     scoring: Scoring,
     batches: Iterator[EvaluationBatch],
-    handlings: Sequence[_Handling],
+    handlings: Sequence[Handling],
     frames: int,
     at: str,
     line: ProgressLine,
     skip: Callable[[Frame, UserError], None],
 ) -> float:
     """Give every frame with its answer to `scoring`; returns images a second after the first batch, nan without one."""
-    want = ("labels", "confidence", "sample", *(("alternatives",) if handlings else ()))
+    known = ("confidence", "sample") if inference.knows_probabilities else ()
+    want = ("labels", *known, *(("alternatives",) if handlings else ()))
     biases = np.stack([h.bias for h in handlings]) if handlings else None
 
     def compute(batch: EvaluationBatch) -> dict[str, Any]:
@@ -275,7 +244,7 @@ def _score(
     for batch, answer in Pipeline().run(batches, compute):
         size = _size(batch, at)
         for i, frame in enumerate(batch.frames):
-            if not all(np.isfinite(answer[key][i]).all() for key in ("confidence", "sample")):
+            if not all(np.isfinite(answer[key][i]).all() for key in known):
                 skip(frame, UserError(f"the model's answer for {frame.image} is not a number; its weights are damaged"))
                 continue
             scoring.add(
@@ -283,8 +252,8 @@ def _score(
                     frame,
                     truth=resize_labels(np.asarray(batch.labels)[i], size),
                     prediction=answer["labels"][i],
-                    confidence=answer["confidence"][i],
-                    sample=answer["sample"][i],
+                    confidence=answer["confidence"][i] if known else None,
+                    sample=answer["sample"][i] if known else None,
                     stride=sample_stride(frames, size),
                     alternatives=answer["alternatives"][:, i] if handlings else None,
                 )

@@ -97,7 +97,7 @@ def gap(
         inference = Inference(segmenter)
         home, away = (survey(inference, each, batch_size=batch_size, line=line) for each in deserts)
         origin = {
-            "model": str(model) if isinstance(model, (str, Path)) else "a Segmenter in memory",
+            "model": str(model) if isinstance(model, (str, Path)) else "a model in memory",
             "source": str(source),
             "source_split": source_split,
             "target": str(target),

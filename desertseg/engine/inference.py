@@ -79,9 +79,12 @@ class Inference:
         deterministic: the same bits in every run on a GPU as well, as the scores of a training should be.
     """
 
+    segmenter: Any  # a Segmenter, or what stands in its place where the inference is another
+    knows_probabilities = True
+
     def __init__(
         self,
-        segmenter: Segmenter,
+        segmenter: Segmenter | Any,
         loss: keras.losses.Loss | None = None,
         views: Views | None = None,
         *,
@@ -95,6 +98,9 @@ class Inference:
         self._answer_program = lru_cache(maxsize=32)(self._build_answer)
         self._see_program = lru_cache(maxsize=32)(self._build_see)
         self._strip_program = lru_cache(maxsize=8)(self._build_strips)
+
+    def check(self, want: Sequence[str], bias: np.ndarray | None = None) -> None:
+        """Raise UserError where the model cannot give what is named, or under this bias; a segmenter can."""
 
     def labels(self, images: Any, box: Box, native_size: tuple[int, int]) -> Any:
         """Return a device array, uint8 (B, Hn, Wn): the class of every native pixel.

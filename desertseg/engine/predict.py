@@ -10,8 +10,9 @@ from desertseg.data import Frame
 from desertseg.data.sources import Sources, find_sources, name_video
 from desertseg.data.truth import find_truth
 from desertseg.engine.answering import Answering
-from desertseg.engine.checkpoint import load_segmenter, recipe_views
-from desertseg.engine.inference import Inference, suppression_bias
+from desertseg.engine.checkpoint import load_model, recipe_views
+from desertseg.engine.exported import Model, network_size, open_inference
+from desertseg.engine.inference import suppression_bias
 from desertseg.engine.labelling import Labelling
 from desertseg.engine.outputs import DEFAULT_OUTPUTS, OutputFolder, check_outputs, needed_answers
 from desertseg.engine.priors import Priors, training_shares
@@ -19,7 +20,6 @@ from desertseg.engine.video import VideoPrediction
 from desertseg.errors import UserError
 from desertseg.files import prepare_folder, remove_leftovers
 from desertseg.labels import LabelMap
-from desertseg.models import Segmenter
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Predictions:
 
 
 def predict(
-    model: str | Path | Segmenter,
+    model: str | Path | Model,
     sources: str | Path | Iterable[str | Path],
     out: str | Path,
     *,
@@ -85,7 +85,7 @@ def predict(
     """Return what was written of `sources`, and how it went.
 
     Args:
-        model: a `.keras` file that `fit` wrote, the name of a shipped one, or a `Segmenter`.
+        model: a `.keras` file that `fit` wrote, the name of a shipped one, an exported file, or a loaded model.
         sources: image files, folders, globs, videos, "camera:0" and "-" in any mix, see `find_sources`.
         out: the folder to make.
         size: (height, width) that the network sees; when None the training size, or the window's own.
@@ -107,10 +107,8 @@ def predict(
             may not be written.
         OutputError: a file could not be written, such as on a full disk; what stands there is whole.
     """
-    segmenter = load_segmenter(model)
-    network_size = size or segmenter.size or window
-    if network_size is None:
-        raise UserError("this model carries no training size; give size=(height, width)")
+    segmenter = load_model(model)
+    seen = network_size(segmenter, size or (None if segmenter.size else window))
     if priors not in ("none", "estimated"):
         raise UserError(f"priors are '{priors}'; give 'none' or 'estimated'")
     found = find_sources(sources)
@@ -120,7 +118,7 @@ def predict(
         _refuse_videos_alone(found)
     kinds = check_outputs(outputs, segmenter.labels)
     answering = Answering(
-        Inference(segmenter, views=recipe_views(segmenter) if tta else None),
+        open_inference(segmenter, recipe_views(segmenter) if tta else None),
         bias=suppression_bias(segmenter.labels, suppress),
         want=needed_answers(kinds),
         confidence=confidence,
@@ -131,7 +129,7 @@ def predict(
     truth = _find_truth(found.images, masks) if "comparisons" in kinds else {}
     folder = OutputFolder(prepare_folder(out, overwrite), kinds, segmenter.labels)
     remove_leftovers(folder.folder)
-    labelling = Labelling(answering, folder, truth, network_size, batch_size, progress)
+    labelling = Labelling(answering, folder, truth, seen, batch_size, progress)
     frames = [Frame(image=path, mask=None, name=path.stem) for path in found.images]
     if priors == "estimated":
         labelling.estimate_priors(frames)

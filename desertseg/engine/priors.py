@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from desertseg.data import EvaluationBatch
+from desertseg.engine.exported import Model
 from desertseg.engine.inference import Inference
 from desertseg.engine.pipeline import Pipeline
 from desertseg.errors import UserError
 from desertseg.labels import LabelMap
 from desertseg.metrics.expectation import softmax
 from desertseg.metrics.label_shift import estimate_priors, prior_bias
-from desertseg.models import Segmenter
 
 SAMPLED_PIXELS = 200_000  # of all frames together: a share of 0.1 % is then known to a tenth of itself
 # The training's shares weigh as much as the frames at hand: EM by itself takes what a network mistakes for shares
@@ -49,7 +49,7 @@ def sample_stride(frames: int, native_size: tuple[int, int]) -> int:
     return max(1, math.ceil(math.sqrt(frames * native_size[0] * native_size[1] / SAMPLED_PIXELS)))
 
 
-def training_shares(segmenter: Segmenter) -> np.ndarray:
+def training_shares(segmenter: Model) -> np.ndarray:
     """Return the class shares of a model's training masks, float64 (C,).
 
     Raises:

@@ -11,9 +11,8 @@ import keras
 import numpy as np
 
 from desertseg.data import Box
-from desertseg.engine.inference import Inference
+from desertseg.engine.exported import Model, open_inference
 from desertseg.memory import available_memory, process_memory
-from desertseg.models import Segmenter
 
 FEWEST = 20  # calls for percentiles
 _LONGEST = 60.0  # seconds after which no more calls than these are timed
@@ -65,12 +64,12 @@ class Stopwatch:
     """Times a segmenter from uint8 images to uint8 labels of the same size.
 
     Args:
-        segmenter: the model.
+        model: a segmenter or an exported file.
         size: (height, width).
     """
 
-    def __init__(self, segmenter: Segmenter, size: tuple[int, int]) -> None:
-        inference, box = Inference(segmenter), Box(0, 0, *size)
+    def __init__(self, model: Model, size: tuple[int, int]) -> None:
+        inference, box = open_inference(model), Box(0, 0, *size)
         self.size = size
         self._start: Callable[[Any], Any] = lambda images: inference.labels(images, box, size)
 
@@ -157,7 +156,9 @@ def place(images: np.ndarray) -> Any:
 
 
 def wait(array: Any) -> None:
-    """Wait until an array on the device is computed."""
+    """Wait until an array on the device is computed; one of an exported file's runtime is on the host already."""
+    if isinstance(array, np.ndarray):
+        return
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 

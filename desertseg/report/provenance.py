@@ -95,6 +95,7 @@ def scoring(record: EvaluationRecord) -> Section:
         ("size that the network sees", _size(values.get("size"))),
         ("scored at", values.get("resolution") or values.get("at")),
         ("views", f"scales {scales}{', each with its mirror' if views.get('flip') else ''}" if views else None),
+        ("runtime of the exported file", values.get("runtime")),
         ("backend and device", " on ".join(str(values[k]) for k in ("backend", "device") if values.get(k))),
         ("speed", f"{values['images_per_second']:.1f} images a second" if values.get("images_per_second") else None),
         ("time", f"{values['seconds']:.1f} s" if values.get("seconds") else None),

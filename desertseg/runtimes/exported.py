@@ -68,6 +68,7 @@ class Exported:
         batch: how many images the file takes at once, None where any number is; `run` takes any.
         dtype: that the network computes in.
         flip: whether the mean over image and mirror is inside.
+        memory: what it remembers of its training, see `Facts`.
         runtime: what runs it, with version and device, "onnxruntime 1.32.0, CPUExecutionProvider".
     """
 
@@ -78,6 +79,7 @@ class Exported:
         self.recipe: dict[str, Any] | None = facts.recipe
         self.size, self.input_size, self.batch = facts.size, facts.input_size, facts.batch
         self.answer, self.input, self.dtype, self.flip = facts.answer, facts.input, facts.dtype, facts.flip
+        self.memory = facts.memory
 
     @property
     def num_classes(self) -> int:

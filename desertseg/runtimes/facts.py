@@ -45,6 +45,8 @@ class Facts:
         dtype: that the network computes in.
         flip: whether each answer is the mean over the image and its mirror.
         self_test: an image and its answer, as `pack_pair` returns them.
+        memory: what the model remembers of its training: "class_shares", of the labelled pixels, C numbers, and
+            "temperature", that its logits are divided by; None where it remembers neither.
     """
 
     desertseg: str
@@ -58,6 +60,7 @@ class Facts:
     dtype: str
     flip: bool
     self_test: str
+    memory: dict[str, Any] | None = None
 
     def to_json(self) -> str:
         """Return the text."""
