@@ -17,7 +17,9 @@ _DTYPES = ("float32", "bfloat16", "float16")
 
 
 @click.command()
-@click.option("--model", required=True, metavar="FILE|NAME", help="A best.keras, a shipped model, or a network.")
+@click.option(
+    "--model", required=True, metavar="FILE|NAME", help="A best.keras, an exported file, a shipped model, or a network."
+)
 @click.option("--size", type=SizeType(), help="Of the images. [default: the training size]")
 @click.option("--batch", type=click.IntRange(1), help="Measure this batch size alone. [default: search the best]")
 @click.option("--dtype", type=click.Choice(_DTYPES), help="Compute in it. [default: as the model was trained]")

@@ -24,7 +24,9 @@ _SHOWN = 10  # frames that were left out; a folder of a thousand broken files is
 
 
 @click.command()
-@click.option("--model", metavar="FILE", help="A best.keras that `desertseg fit` wrote, or a shipped name.")
+@click.option(
+    "--model", metavar="FILE", help="A best.keras that `fit` wrote, what `export` made of it, or a shipped name."
+)
 @click.option("--predictions", metavar="DIR", help="Score anybody's masks in place of a model.")
 @click.option("--data", required=True, metavar="DIR", help="Folder of frames and masks.")
 @click.option(

@@ -28,7 +28,10 @@ class _ListType(click.ParamType):
 
 @click.command()
 @click.option(
-    "--model", required=True, metavar="FILE", help="A best.keras that `desertseg fit` wrote, or desert-small."
+    "--model",
+    required=True,
+    metavar="FILE",
+    help="A best.keras that `fit` wrote, what `export` made of it, or desert-small.",
 )
 @click.argument("frames", nargs=-1, required=True)
 @click.option("--out", required=True, metavar="DIR", help="Folder to make, with a folder for each kind of output.")
@@ -77,6 +80,7 @@ def predict(model: str, frames: tuple[str, ...], out: str, **options: Any) -> No
       desertseg predict --model desert-small falcon/val --out looks --outputs masks,comparisons,entropy
       desertseg predict --model desert-small canyon --out canyon --suppress Flowers,Logs --confidence 0.6
       desertseg predict --model desert-small drive.mp4 --out drive
+      desertseg predict --model best.onnx drive --out drive
     """
     with without_banner():
         from desertseg.engine import predict as run_predict
