@@ -7,7 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from desertseg.layers.form import uses_fast_form
+from desertseg.layers.form import uses_fast_form, uses_single_form
+from desertseg.layers.graph import convolve_at_once
 from desertseg.layers.initializer import Normal
 from desertseg.layers.padding import output_size, pad_amounts
 from desertseg.layers.winograd import suits_winograd, winograd_function
@@ -51,6 +52,8 @@ class Convolution(keras.layers.Conv2D):
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         if uses_fast_form():
             return _convolve_jax(inputs, ops.convert_to_tensor(kernel), self.strides, self.dilation_rate)
+        if uses_single_form():
+            return convolve_at_once(inputs, kernel, self.strides, self.dilation_rate)
         pad_y, pad_x = pad_amounts(self.kernel_size, self.dilation_rate)
         if self.strides == (1, 1):
             return ops.conv(inputs, kernel, 1, "same", dilation_rate=self.dilation_rate)

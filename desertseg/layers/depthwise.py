@@ -11,7 +11,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from desertseg.layers.form import uses_fast_form
+from desertseg.layers.form import uses_fast_form, uses_single_form
+from desertseg.layers.graph import convolve_depthwise_at_once
 from desertseg.layers.initializer import Normal
 from desertseg.layers.padding import output_size, pad_amounts
 
@@ -70,6 +71,8 @@ class DepthwiseConvolution(keras.layers.DepthwiseConv2D):
 
 
 def _convolve_plain(inputs: Any, kernel: Any, strides: tuple[int, int], dilation_rate: tuple[int, int]) -> Any:
+    if uses_single_form():
+        return convolve_depthwise_at_once(inputs, kernel, strides, dilation_rate)
     pad_y, pad_x = pad_amounts(kernel.shape[:2], dilation_rate)
     if strides == (1, 1):
         return ops.depthwise_conv(inputs, kernel, 1, "same", dilation_rate=dilation_rate)

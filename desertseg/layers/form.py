@@ -9,6 +9,7 @@ from contextvars import ContextVar
 import keras
 
 _PLAIN: ContextVar[bool] = ContextVar("plain", default=False)
+_SINGLE: ContextVar[bool] = ContextVar("single", default=False)
 
 
 def uses_fast_form() -> bool:
@@ -24,3 +25,18 @@ def plain_forms() -> Iterator[None]:
         yield
     finally:
         _PLAIN.reset(token)
+
+
+def uses_single_form() -> bool:
+    """Return whether layers take the form of one operation: on TensorFlow, inside `single_forms`."""
+    return keras.backend.backend() == "tensorflow" and _SINGLE.get()
+
+
+@contextmanager
+def single_forms() -> Iterator[None]:
+    """Let layers that are traced inside be one operation of TensorFlow each, which it may be unable to run itself."""
+    token = _SINGLE.set(True)
+    try:
+        yield
+    finally:
+        _SINGLE.reset(token)
