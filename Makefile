@@ -54,12 +54,12 @@ test: $(VENV)/.test
 
 # Of playwright only the Python package is installed; the browser is the system's, and nothing is downloaded.
 $(VENV)/.ui: $(VENV)/.test
-	$(PIP) 'playwright>=1.49,<2'
+	$(PIP) --editable '.[test,ui]' 'playwright>=1.49,<2'
 	touch $@
 
 test-ui: $(VENV)/.ui
 	@test -x $(CHROMIUM) || { echo "no Chromium at $(CHROMIUM): apt install chromium, or make test-ui CHROMIUM=..."; exit 1; }
-	KERAS_BACKEND=jax CHROMIUM=$(CHROMIUM) $(BIN)/pytest -m browser tests/report
+	KERAS_BACKEND=jax CHROMIUM=$(CHROMIUM) $(BIN)/pytest -m browser tests/report tests/ui
 
 parity: $(VENV)/.parity
 	for backend in $(PARITY_BACKENDS); do \
