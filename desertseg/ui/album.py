@@ -18,7 +18,6 @@ from desertseg.engine.counted import read_counted
 from desertseg.errors import UserError
 from desertseg.labels import LabelMap
 from desertseg.metrics.tally import Tally
-from desertseg.report.document import share
 from desertseg.ui.given import Given, check_pixels
 
 SHOWN = 12  # frames at a time
@@ -107,7 +106,7 @@ class Album:
         chosen = choose_rich(shares, SHOWN)
         rest = [int(i) for i in np.argsort(-shares, kind="stable") if shares[i] > 0 and int(i) not in set(chosen)]
         masked = self._masked
-        return [Pick(masked[i], f"{self.frames[masked[i]].name} · {share(float(shares[i]))}") for i in [*chosen, *rest]]
+        return [Pick(masked[i], f"{self.frames[masked[i]].name} · {100 * shares[i]:.2g} %") for i in [*chosen, *rest]]
 
     def at_random(self, seed: int) -> list[Pick]:
         """Return some frames; another seed, others."""

@@ -108,9 +108,8 @@ class Desk:
         folder = Path(tempfile.mkdtemp(dir=self.scratch))
         write_png(folder / f"{name}.png", image)
         write_png(folder / f"{name}_mask.png", mask)
-        return Given(
-            folder / f"{name}.png", f"{name}.png", folder / f"{name}_mask.png", "its own", "a procedural desert"
-        )
+        image_name, mask_name = f"{name}.png", f"{name}_mask.png"
+        return Given(folder / image_name, image_name, folder / mask_name, mask_name, "a procedural desert")
 
     def file_of(self, answers: Sequence[Answer], kind: str) -> Path:
         """Return a file to download: of one answer as it is, of two in an archive.

@@ -71,13 +71,13 @@ class Page:
         with gr.Accordion("Options", open=False, elem_id="options"):
             self.tta = gr.Checkbox(label="Test-time augmentation", info="Averages views: slower.", elem_id="tta")
             self.confidence = gr.Slider(
-                0, 0.99, value=0, step=0.01, label="Confidence below which a pixel is unknown", elem_id="confidence"
+                0, 0.99, value=0, step=0.01, label="Unknown below this confidence", elem_id="confidence"
             )
             self.suppress = gr.Dropdown(
                 self.desk.classes(names[:1]), multiselect=True, label="Classes never to predict", elem_id="suppress"
             )
             self.size = gr.Textbox(
-                label="Size that the network sees", placeholder="the training size", info="192x320", elem_id="size"
+                label="Size the network sees", placeholder="HEIGHTxWIDTH; empty: the training size", elem_id="size"
             )
         self.browser = Browser(self.desk.album, self.desk.shelf.names) if self.desk.album else None
         if self.browser:
@@ -98,7 +98,7 @@ class Page:
                 self.buttons = {
                     kind: gr.Button(f"↓ {title}", size="sm", elem_id=f"get-{kind}") for kind, title in FILES.items()
                 }
-            self.handed = gr.DownloadButton("The file", visible="hidden", elem_id="handed")
+            self.handed = gr.DownloadButton("The file", elem_id="handed")  # the style sheet hides it
             with gr.Row(elem_id="case"):
                 self.note = gr.Textbox(
                     placeholder="What is worth noting here?", show_label=False, container=False, elem_id="note"
@@ -130,9 +130,9 @@ class Page:
         self._answer_after(self.desert.click(self._draw, self.drawn, [*taken, self.drawn], **_QUIET))
         for state in (self.given, self.waiting):
             state.change(self._name, [self.given, self.waiting], [self.named, self.forget], **_QUIET)
-        self.model.input(self._offer_classes, [self.model, self.second, self.suppress], self.suppress, **_QUIET)
-        self.second.input(self._offer_classes, [self.model, self.second, self.suppress], self.suppress, **_QUIET)
-        changes = [self.model.input, self.second.input, self.tta.input, self.confidence.release, self.suppress.input]
+        self.model.select(self._offer_classes, [self.model, self.second, self.suppress], self.suppress, **_QUIET)
+        self.second.select(self._offer_classes, [self.model, self.second, self.suppress], self.suppress, **_QUIET)
+        changes = [self.model.select, self.second.select, self.tta.input, self.confidence.release, self.suppress.input]
         for change in (*changes, self.size.submit, self.size.blur):
             self._answer_on(change)
         if self.browser:

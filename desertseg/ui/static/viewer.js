@@ -234,7 +234,7 @@ function key() {
   if (scales[state.layer]) {
     const [stops, low, high] = scales[state.layer];
     node.append(low, make("i", {class: "ramp", style: "background:" + gradient(stops)}), high);
-  } else if (state.layer === "changes") node.append("coloured where the two models differ");
+  } else if (state.layer === "changes") node.append("coloured where they differ");
   else for (const [color, word] of words[state.layer] || [])
     node.append(make("i", {class: "swatch", style: "background:" + rgb(color)}), word);
 }
