@@ -213,7 +213,7 @@ def _read(opened: Opened, given: Given, size: tuple[int, int]) -> tuple[Evaluati
 
 def _load(opened: Opened, given: Given, size: tuple[int, int], labels: LabelMap | None) -> EvaluationBatch:
     frame = Frame(given.image, given.mask, given.stem)
-    resize = fitting(opened.segmenter)
+    resize = fitting(opened.model)
     try:
         return next(load_by_size([frame], size, batch_size=1, labels=labels, resize=resize, keep_native=True))
     except UserError as error:

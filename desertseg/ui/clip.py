@@ -46,7 +46,7 @@ def label_clip(opened: Opened, video: Path, name: str, options: Options, folder:
             video,
             out,
             size=size,
-            resize=fitting(opened.segmenter),
+            resize=fitting(opened.model),
             limit=MOST_FRAMES if claimed is None or claimed > MOST_FRAMES else None,
             progress=False,
         )

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from desertseg.engine.answering import Answering
-from desertseg.engine.checkpoint import load_segmenter, recipe_views
+from desertseg.engine.checkpoint import load_model, recipe_views
+from desertseg.engine.exported import Model, network_size, open_inference
 from desertseg.engine.inference import Inference, suppression_bias
 from desertseg.errors import UserError
 from desertseg.labels import LabelMap
-from desertseg.models import Segmenter
 from desertseg.models.shipped import find_checkpoint
 from desertseg.ui.given import Options
 
@@ -25,33 +25,32 @@ class Opened:
 
     Args:
         name: as it was given.
-        segmenter: the model.
+        model: a segmenter, or an exported file.
     """
 
-    def __init__(self, name: str, segmenter: Segmenter) -> None:
-        self.name, self.segmenter = name, segmenter
+    def __init__(self, name: str, model: Model) -> None:
+        self.name, self.model = name, model
         self._inferences: dict[bool, Inference] = {}
 
     @property
     def labels(self) -> LabelMap:
-        return self.segmenter.labels
+        return self.model.labels
 
     def inference(self, tta: bool) -> Inference:
         """Return the forward pass, over the views of the model's recipe where `tta`."""
         if tta not in self._inferences:
-            self._inferences[tta] = Inference(self.segmenter, views=recipe_views(self.segmenter) if tta else None)
+            self._inferences[tta] = open_inference(self.model, recipe_views(self.model) if tta else None)
         return self._inferences[tta]
 
     def size(self, options: Options) -> tuple[int, int]:
         """Return (height, width) that the network sees.
 
         Raises:
-            UserError: nobody says.
+            UserError: nobody says, or an exported file takes another one alone.
         """
-        size = options.size or self.segmenter.size
-        if size is None:
+        if options.size is None and self.model.size is None:
             raise UserError(f"model {self.name} carries no training size; give one under Options, such as 192x320")
-        return size
+        return network_size(self.model, options.size)
 
     def answering(self, options: Options, want: tuple[str, ...] = ()) -> Answering:
         """Return what answers under some options; a class to suppress that this model does not know is passed over.
@@ -72,7 +71,7 @@ class Shelf:
     """The models of a page.
 
     Args:
-        models: files or names of shipped models; none for the shipped one.
+        models: files, exported ones too, or names of shipped models; none for the shipped one.
 
     Attributes:
         names: of the models, as they were given, each once.
@@ -100,7 +99,7 @@ class Shelf:
         if name not in self.names:
             raise UserError(f"this page offers no model '{name}'; start it with --model {name} to have it")
         with self.device:
-            found = self._opened.get(name) or Opened(name, load_segmenter(name))
+            found = self._opened.get(name) or Opened(name, load_model(name))
             self._opened[name] = found
             self._opened.move_to_end(name)
             while len(self._opened) > _KEPT:

@@ -20,7 +20,7 @@ from desertseg.ui.shelf import Opened, Shelf
 def test_a_frame_scores_as_evaluate_scores_it(good: Opened, given: Given, tta: bool) -> None:
     answer = answer_frame(good, given, Options(tta=tta))
     frame = Frame(given.image, given.mask, "a0")
-    expected = evaluate(good.segmenter, [frame], split=None, tta=tta, boundaries=False, progress=False)
+    expected = evaluate(good.model, [frame], split=None, tta=tta, boundaries=False, progress=False)
     assert answer.score is not None
     np.testing.assert_array_equal(answer.score.scores.confusion, expected.scores.confusion)
     assert {key: mean.value for key, mean in answer.score.means.items()} == {m.key: m.value for m in expected.means}
@@ -34,7 +34,7 @@ def test_labels_are_those_that_predict_writes(good: Opened, given: Given, tmp_pa
     options = Options(suppress=("Sky", "Trees"), confidence=0.4, size=(32, 48))
     answer = answer_frame(good, given, options)
     predict(
-        good.segmenter,
+        good.model,
         [given.image],
         tmp_path / "out",
         outputs=["indices"],
