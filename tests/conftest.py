@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 TINY = (48, 80)
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
@@ -51,3 +55,13 @@ def tiny_run(tiny_desert: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     fit(tiny_desert, folder, size=(32, 64), epochs=2, batch_size=4, progress=False)
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The system's Chromium, driven by Playwright; for tests that carry the mark of that name."""
+    api = pytest.importorskip("playwright.sync_api", reason="`make test-ui` installs playwright")
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"no Chromium at {CHROMIUM}; apt install chromium, or set CHROMIUM")
+    with api.sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
