@@ -16,7 +16,13 @@ from desertseg.runtimes.facts import Facts
 from desertseg.runtimes.formats import FORMATS, find_format
 
 # format -> the module and the class that run it, imported when a file of it is loaded
-_SESSIONS = {"onnx": ("desertseg.runtimes.onnx", "OnnxSession")}
+_SESSIONS = {
+    "onnx": ("desertseg.runtimes.onnx", "OnnxSession"),
+    "savedmodel": ("desertseg.runtimes.savedmodel", "SavedModelSession"),
+    "litert": ("desertseg.runtimes.litert", "LiteRTSession"),
+    "openvino": ("desertseg.runtimes.openvino", "OpenVINOSession"),
+    "stablehlo": ("desertseg.runtimes.stablehlo", "StableHLOSession"),
+}
 
 
 class Session(Protocol):
