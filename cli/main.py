@@ -25,6 +25,7 @@ _COMMANDS = {
     "compare": "Compare runs: each class better, worse, or not to be told.",
     "predict": "Label frames: raw-id masks, colours, overlays.",
     "ui": "Open a page in the browser: try frames, compare two models.",
+    "export": "Write a model for another runtime: ONNX, LiteRT ...",
     "gap": "Tell how far another desert is, and what to expect there.",
     "report": "Make one page of a run: scores, pictures, training.",
     "recipes": "List the shipped recipes, or show one.",
