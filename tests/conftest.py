@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,25 @@ import pytest
 TINY = (48, 80)
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+CONTRAST = """selector => {
+  const parse = text => text.match(/[\\d.]+/g).map(Number);
+  const light = c => c.slice(0, 3).map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+  const under = e => {
+    let layers = [];
+    for (; e; e = e.parentElement) {
+      const c = parse(getComputedStyle(e).backgroundColor);
+      if (c.length < 4 || c[3] > 0) layers.push(c);
+    }
+    return layers.reverse().reduce((b, c) => b.map((v, i) => v + (c[i] - v) * (c[3] ?? 1)), [255, 255, 255]);
+  };
+  return [...document.querySelectorAll(selector)].filter(e =>
+    [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()) && e.checkVisibility()
+  ).map(e => {
+    const [a, b] = [light(parse(getComputedStyle(e).color)), light(under(e))];
+    return [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), e.tagName + ' ' + e.textContent.trim().slice(0, 30)];
+  }).filter(([ratio]) => ratio < 4.5);
+}"""
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
@@ -65,3 +84,9 @@ def browser() -> Iterator[Any]:
         pytest.skip(f"no Chromium at {CHROMIUM}; apt install chromium, or set CHROMIUM")
     with api.sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+
+
+@pytest.fixture(scope="session")
+def find_faint_text() -> Callable[[Any, str], list]:
+    """What lists the texts of a page, below a selector, whose contrast with their ground is under 4.5."""
+    return lambda page, selector: page.evaluate(CONTRAST, selector)

@@ -134,6 +134,21 @@ def test_an_upload_scores_as_evaluate_scores_it(scored: Visitor, good: Opened, i
     assert re.search(r"one answer\s+[\d.]+ ms\s+median of \d warm runs", told)
 
 
+def test_a_frame_may_be_dropped_on_the_viewer(visit: Callable[..., Visitor], image: Path, data: Path) -> None:
+    visitor = visit()
+    for path in (image, data / "val" / "Color_Images" / "b1.png"):  # the second on top of the first
+        dropped = visitor.page.evaluate_handle(
+            """([bytes, name]) => {
+              const files = new DataTransfer();
+              files.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/png'}));
+              return files;
+            }""",
+            [list(path.read_bytes()), path.name],
+        )
+        visitor.page.dispatch_event("#viewer .viewer > *", "drop", {"dataTransfer": dropped})
+        visitor.wait(path.name)
+
+
 def test_the_table_holds_the_numbers(scored: Visitor, good: Opened, image: Path, mask: Path) -> None:
     table = class_table(answer_frame(good, Given(image, "a0.png", mask, "a0.png"), Options()))
     rows = scored.page.locator("#results tbody tr").all()
@@ -375,8 +390,13 @@ def test_two_people_at_once_see_each_their_own(visit: Callable[..., Visitor], da
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 1024, 390])
-def test_nothing_sticks_out_of_the_window(
-    visit: Callable[..., Visitor], image: Path, mask: Path, width: int, scheme: str
+def test_all_fits_the_window_and_can_be_read(
+    visit: Callable[..., Visitor],
+    find_faint_text: Callable[[Any, str], list],
+    image: Path,
+    mask: Path,
+    width: int,
+    scheme: str,
 ) -> None:
     visitor = visit(width, scheme)
     fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
@@ -389,6 +409,7 @@ def test_nothing_sticks_out_of_the_window(
     visitor.wait("a0.png", panes=2)
     assert visitor.page.evaluate(fits)
     assert visitor.page.evaluate(OVERFLOWING) == []
+    assert find_faint_text(visitor.page, "#head *, #desk *") == []
 
 
 def test_without_a_model_the_shipped_one_answers_and_the_page_says_so(

@@ -277,13 +277,34 @@ function frame(pane) {
     make("figcaption", {}, make("b", {}, pane.title), make("span", {}, pane.note)), pane.stage, legend(pane));
 }
 
+// A frame may be dropped on the viewer as well: it goes the way of those that are dropped in their box.
+const input = () => document.querySelector("#give-frame input[type=file]");
+
+function take(event) {
+  const files = event.dataTransfer?.files;
+  element.querySelector(".viewer")?.classList.remove("over");
+  if (!files || !files.length || !input()) return;
+  event.preventDefault();
+  const one = new DataTransfer();
+  one.items.add(files[0]);
+  input().files = one.files;
+  input().dispatchEvent(new Event("change", {bubbles: true}));
+}
+
+element.addEventListener("drop", take);
+element.addEventListener("dragover", event => {
+  event.preventDefault();
+  element.querySelector(".viewer")?.classList.add("over");
+});
+element.addEventListener("dragleave", () => element.querySelector(".viewer")?.classList.remove("over"));
+
 async function build() {
   const mine = ++turn, value = props.value, root = element.querySelector(".viewer");
   if (!root) return;
   if (!value || !value.panes || !value.panes.length) {
     panes = [];
     root.classList.remove("two");
-    root.replaceChildren(make("div", {class: "empty"},
+    root.replaceChildren(make("button", {type: "button", class: "empty", onclick: () => input()?.click()},
       make("p", {class: "big"}, "Drop a frame to see what the model makes of it."),
       make("p", {}, "PNG, JPEG, BMP, TIFF or WebP, any size. With its truth mask beside it you also see how it scores. "
         + "Nothing leaves this machine.")));
