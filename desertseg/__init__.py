@@ -50,12 +50,15 @@ _HOMES = {
         "evaluate_masks",
         "fit",
         "gap",
+        "load_model",
         "load_recipe",
         "load_segmenter",
         "predict",
         "resume",
         "write_report",
     ),
+    "desertseg.export": ("export_model",),
+    "desertseg.runtimes": ("Exported", "load_exported"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -75,6 +78,7 @@ if TYPE_CHECKING:
     from desertseg.data.check import check_dataset as check_dataset
     from desertseg.data.synthetic import write_dataset as write_dataset
     from desertseg.engine import Recipe as Recipe
+    from desertseg.engine import load_model as load_model
     from desertseg.engine import load_recipe as load_recipe
     from desertseg.engine import load_segmenter as load_segmenter
     from desertseg.engine.benchmark import benchmark as benchmark
@@ -88,6 +92,7 @@ if TYPE_CHECKING:
     from desertseg.engine.report import write_report as write_report
     from desertseg.errors import Stopped as Stopped
     from desertseg.errors import UserError as UserError
+    from desertseg.export import export_model as export_model
     from desertseg.label_mapping import LabelMapping as LabelMapping
     from desertseg.label_mapping import load_mapping as load_mapping
     from desertseg.labels import IGNORE_INDEX as IGNORE_INDEX
@@ -110,6 +115,8 @@ if TYPE_CHECKING:
     from desertseg.models import build_segmenter as build_segmenter
     from desertseg.models import describe_weights as describe_weights
     from desertseg.models import load_weights_from as load_weights_from
+    from desertseg.runtimes import Exported as Exported
+    from desertseg.runtimes import load_exported as load_exported
     from desertseg.weighting import class_weights as class_weights
 
 

@@ -5,7 +5,7 @@ from desertseg.backend import default_backend
 default_backend()
 
 from desertseg.engine.benchmark import Benchmark, benchmark  # noqa: E402
-from desertseg.engine.checkpoint import load_segmenter  # noqa: E402
+from desertseg.engine.checkpoint import load_model, load_segmenter  # noqa: E402
 from desertseg.engine.compare import Comparison, compare  # noqa: E402
 from desertseg.engine.demo import Demo, run_demo  # noqa: E402
 from desertseg.engine.evaluate import evaluate  # noqa: E402
@@ -36,6 +36,7 @@ __all__ = [
     "fit",
     "gap",
     "join_hosts",
+    "load_model",
     "load_recipe",
     "load_segmenter",
     "predict",
