@@ -24,7 +24,7 @@ from desertseg.ui.layers import Layers, draw_layers
 from desertseg.ui.shelf import Opened
 
 _RUNS, _SECONDS = 5, 0.5  # of timing: so many warm answers, or until so much time is spent, one at least
-_LONG = 15.0  # seconds of a first answer that is not repeated: a huge frame, or a huge network
+_HUGE = 40_000_000  # pixels of a frame whose answer takes tens of seconds, and is not given twice
 _STRIP_PIXELS = 1 << 20
 
 
@@ -33,7 +33,7 @@ class Timing:
     """What an answer took: from the image in memory to labels, confidence and entropy there, all computed.
 
     Attributes:
-        milliseconds: the median of the warm answers, or of the first one where it took so long that it is the only one.
+        milliseconds: the median of the warm answers, or of the first one of a huge frame, which is the only one.
         runs: how many warm ones there were.
         first: seconds of the very first one, which may have compiled.
         size: (height, width) that the network saw.
@@ -179,14 +179,15 @@ def time_answer(
 ) -> tuple[dict[str, np.ndarray], Timing]:
     """Return (an answer on the host, what it took).
 
-    The first answer, which may compile, is not counted unless it took very long; each ends when all of it is in the
+    The first answer, which may compile, is not counted unless the frame is huge; each ends when all of it is in the
     host's memory.
     """
     begun = time.perf_counter()
     answer = _fetch(answering.compute(batch))
     first = time.perf_counter() - begun
     taken: list[float] = []
-    while first < _LONG and (not taken or (len(taken) < _RUNS and sum(taken) < _SECONDS)):
+    repeated = batch.native_size[0] * batch.native_size[1] < _HUGE
+    while repeated and (not taken or (len(taken) < _RUNS and sum(taken) < _SECONDS)):
         begun = time.perf_counter()
         answer = _fetch(answering.compute(batch))
         taken.append(time.perf_counter() - begun)
