@@ -135,7 +135,10 @@ class Desk:
         Raises:
             UserError: there is none, or it cannot be.
         """
-        return f"Saved as {save_case(answers, note, self.cases)}."
+        try:
+            return f"Saved as {save_case(answers, note, self.cases)}."
+        except UserError as error:  # an upload may be gone after some hours
+            raise UserError(answers[0].given.call(error) if answers else str(error)) from error
 
     def _guard(self, work: Callable[[], _T]) -> _T:
         """Return what some work returns, alone on the device; a lack of memory becomes a sentence."""

@@ -101,7 +101,11 @@ class Page:
             self.handed = gr.DownloadButton("The file", elem_id="handed")  # the style sheet hides it
             with gr.Row(elem_id="case"):
                 self.note = gr.Textbox(
-                    placeholder="What is worth noting here?", show_label=False, container=False, elem_id="note"
+                    placeholder="What is worth noting here?",
+                    show_label=False,
+                    container=False,
+                    max_length=2000,
+                    elem_id="note",
                 )
                 self.save = gr.Button("Save the case", size="sm", variant="primary", elem_id="save")
             self.kept = gr.HTML("", elem_id="kept")
