@@ -15,6 +15,7 @@ from desertseg.data import write_png
 from desertseg.data.synthetic import draw_frame
 from desertseg.engine.stopwatch import is_out_of_memory
 from desertseg.errors import UserError
+from desertseg.report.document import sentence
 from desertseg.report.page import render_blocks
 from desertseg.ui.album import Album
 from desertseg.ui.answer import Answer, answer_frame
@@ -84,7 +85,7 @@ class Desk:
             try:
                 found = self._guard(partial(self._answer, model, given, options))
             except UserError as error:
-                problems.append(_sentence(str(error)))
+                problems.append(sentence(str(error)))
                 continue
             answers.append(found)
             remarks += [remark if len(models) < 2 else f"{model}: {remark}" for remark in found.remarks]
@@ -161,9 +162,3 @@ def show_results(answers: Sequence[Answer]) -> str:
         blocks = render_blocks([headline(answer), class_table(answer)])
         columns.append(f'<section class="result">{title}{blocks}</section>')
     return f'<div class="results">{"".join(columns)}{draw_chart(answers)}</div>'
-
-
-def _sentence(text: str) -> str:
-    """Return an error's words as a sentence."""
-    begun = text[:1].upper() + text[1:]
-    return begun if begun.endswith((".", "!", "?")) else f"{begun}."

@@ -15,6 +15,7 @@ from desertseg.ui.album import Pick, page_of
 from desertseg.ui.answer import Answer
 from desertseg.ui.browser import Browser
 from desertseg.ui.case import FILES
+from desertseg.ui.clip import MOST_FRAMES
 from desertseg.ui.desk import Desk, show_results
 from desertseg.ui.given import Given, Options, parse_size
 from desertseg.ui.parts import make_viewer, say
@@ -115,7 +116,8 @@ class Page:
             with gr.Column(min_width=280):
                 self.video = gr.File(label="A short video", height=140, elem_id="give-video")
                 gr.HTML(
-                    "<p>Up to 900 frames of MP4, AVI, MKV, MOV or WebM. Model and options are those of the frame.</p>"
+                    f'<p class="hint">Up to {MOST_FRAMES} frames of MP4, AVI, MKV, MOV or WebM. '
+                    "Model and options are those of the frame.</p>"
                 )
                 self.film = gr.Button("Label the video", variant="primary", interactive=False, elem_id="label-video")
             with gr.Column(scale=2, min_width=300):
@@ -209,10 +211,10 @@ class Page:
         try:
             told = self.desk.answer(given, models, _read_options(*options))
         except UserError as error:
-            return (), describe([]), "", say([str(error)]), gr.Group(visible=False), ""
+            return (), describe([], given.name), "", say([str(error)]), gr.Group(visible=False), ""
         words = say(told.problems, told.remarks)
         answers = told.answers
-        return answers, describe(answers), show_results(answers), words, gr.Group(visible=bool(answers)), ""
+        return answers, describe(answers, given.name), show_results(answers), words, gr.Group(visible=bool(answers)), ""
 
     def _hand(self, kind: str) -> Callable[[Sequence[Answer]], tuple[Any, str]]:
         def hand(answers: Sequence[Answer]) -> tuple[Any, str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import gradio as gr
 
+from desertseg.report.document import sentence
 from desertseg.ui.viewer import TEMPLATE, describe, read_static
 
 
@@ -25,7 +26,7 @@ def say(problems: Sequence[str] = (), remarks: Sequence[str] = ()) -> str:
     """Return sentences as HTML: what went wrong, then what is to be known."""
     kinds = [("problem", text) for text in problems] + [("remark", text) for text in remarks]
     lines = [
-        f'<p class="{kind}" role="{"alert" if kind == "problem" else "status"}">{html.escape(text)}</p>'
+        f'<p class="{kind}" role="{"alert" if kind == "problem" else "status"}">{html.escape(sentence(text))}</p>'
         for kind, text in kinds
     ]
     return f'<div class="say">{"".join(lines)}</div>' if lines else ""

@@ -16,10 +16,15 @@ def read_static(name: str) -> str:
     return (resources.files("desertseg.ui") / "static" / name).read_text(encoding="utf-8")
 
 
-def describe(answers: Sequence[Answer]) -> dict[str, Any]:
-    """Return what `viewer.js` draws: a pane for each answer."""
+def describe(answers: Sequence[Answer], frame: str = "") -> dict[str, Any]:
+    """Return what `viewer.js` draws: a pane for each answer.
+
+    Args:
+        answers: of one frame.
+        frame: its name, where no model could answer it; nothing where there is none.
+    """
     if not answers:
-        return {"frame": "", "panes": []}
+        return {"frame": frame, "panes": []}
     return {"frame": answers[0].given.name, "panes": [_describe(answer) for answer in answers]}
 
 

@@ -280,6 +280,7 @@ def test_bad_input_is_a_sentence_and_the_next_frame_is_answered(
         (tmp_path / name).write_bytes(content)
         visitor.give("frame", tmp_path / name)
         visitor.page.wait_for_function("said => document.querySelector('#words').textContent.includes(said)", arg=said)
+    assert "cut.png got no answer" in visitor.page.inner_text(".viewer")
     header = image.read_bytes()[:16] + (40_000).to_bytes(4) * 2 + b"\x08\x02\x00\x00\x00"
     (tmp_path / "bomb.png").write_bytes(header + bytes(100))
     visitor.give("frame", tmp_path / "bomb.png")

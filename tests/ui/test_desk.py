@@ -117,6 +117,7 @@ def test_results_and_viewer_have_a_part_for_each_answer(at: Desk, models: Path, 
         "in_truth": True,
     }
     assert describe(()) == {"frame": "", "panes": []}
+    assert describe((), "a0.png") == {"frame": "a0.png", "panes": []}
 
 
 def test_a_procedural_desert_comes_with_its_truth(at: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -305,8 +305,9 @@ async function build() {
     panes = [];
     root.classList.remove("two");
     root.replaceChildren(make("button", {type: "button", class: "empty", onclick: () => input()?.click()},
-      make("p", {class: "big"}, "Drop a frame to see what the model makes of it."),
-      make("p", {}, "PNG, JPEG, BMP, TIFF or WebP, any size. With its truth mask beside it you also see how it scores. "
+      make("p", {class: "big"}, value?.frame ? value.frame + " got no answer." : "Drop a frame to see what the model makes of it."),
+      make("p", {}, value?.frame ? "The reason stands above. Drop another frame here, or change the options."
+        : "PNG, JPEG, BMP, TIFF or WebP, any size. With its truth mask beside it you also see how it scores. "
         + "Nothing leaves this machine.")));
     return;
   }
