@@ -124,6 +124,9 @@ def answer_frame(opened: Opened, given: Given, options: Options) -> Answer:
     answering = opened.answering(options, ("confidence", "entropy"))
     batch, problem = _read(opened, given, size)
     remarks = [problem] if problem else []
+    foreign = [name for name in options.suppress if name not in labels.names]
+    if foreign:
+        remarks.append(f"Not suppressed, as the model has no such class: {', '.join(foreign)}.")
     answer, timing = time_answer(answering, batch, size)
     finished = answering.finish(answer, 0)
     if finished is None:

@@ -61,6 +61,7 @@ def facts(answer: Answer) -> Facts:
         ("suppressed", ", ".join(options.suppress) or "none"),
         ("confidence", threshold),
         ("time", f"{timing.milliseconds:.1f} ms, {_describe_timing(answer)}"),
+        ("first answer", f"{timing.first:.1f} s, compiling included where this size and these options were new"),
     ]
     return Facts("How this was made", rows)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from desertseg.data import Frame, read_mask
-from desertseg.engine import evaluate
+from desertseg.engine import evaluate, strips
 from desertseg.engine.predict import predict
 from desertseg.errors import UserError
 from desertseg.ui.answer import answer_frame
@@ -131,3 +131,18 @@ def test_every_class_suppressed_is_refused_and_an_unknown_one_passed_over(good: 
         answer_frame(good, given, Options(suppress=good.labels.names))
     answer = answer_frame(good, given, Options(suppress=("Sky", "Asphalt")))
     assert answer.shares[good.labels.names.index("Sky")] == 0
+    assert answer.remarks == ("Not suppressed, as the model has no such class: Asphalt.",)
+
+
+def test_a_huge_frame_is_answered_once_by_strips_with_the_same_labels(
+    good: Opened, given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = answer_frame(good, given, Options())
+    monkeypatch.setattr(strips, "LARGE", 100)
+    monkeypatch.setattr(strips, "STRIP_BYTES", 4000)
+    monkeypatch.setattr("desertseg.ui.answer._HUGE", 100)
+    answer = answer_frame(good, given, Options())
+    np.testing.assert_array_equal(answer.prediction, expected.prediction)
+    np.testing.assert_allclose(answer.confidences, expected.confidences, rtol=1e-5)  # float32, summed in other strips
+    assert answer.timing.runs == 0
+    assert answer.timing.milliseconds == pytest.approx(1000 * answer.timing.first)
