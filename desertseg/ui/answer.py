@@ -73,7 +73,8 @@ class Answer:
         layers: what the viewer draws.
         shares: float (C,), each class's share of the frame.
         unknown: the share without a class, 0 to 1.
-        confidences: float (C,), the mean probability of the pixels of each class; NaN where there are none.
+        confidences: float (C,), the mean probability of the pixels of each class; NaN where there are none, or where
+            the model gives no probabilities.
         timing: what it took.
         score: None without a truth.
         remarks: what is to be known of it, a sentence each.
@@ -121,9 +122,11 @@ def answer_frame(opened: Opened, given: Given, options: Options) -> Answer:
         UserError: the frame, the options or the model cannot be used.
     """
     labels, size = opened.labels, opened.size(options)
-    answering = opened.answering(options, ("confidence", "entropy"))
+    sure_of = opened.inference(options.tta).knows_probabilities
+    answering = opened.answering(options, ("confidence", "entropy") if sure_of else ())
     batch, problem = _read(opened, given, size)
     remarks = [problem] if problem else []
+    remarks += [] if sure_of else ["This file gives classes alone, so nothing is said of how sure it is."]
     foreign = [name for name in options.suppress if name not in labels.names]
     if foreign:
         remarks.append(f"Not suppressed, as the model has no such class: {', '.join(foreign)}.")
@@ -137,7 +140,7 @@ def answer_frame(opened: Opened, given: Given, options: Options) -> Answer:
     if answering.is_unfamiliar(answer, 0):
         remarks.append("This frame is unlike those that the model was trained on: trust its answer less.")
     truth = None if batch.labels is None else np.asarray(batch.labels)[0]
-    shares, unknown, confidences = _by_class(prediction, sure["confidence"], labels.num_classes)
+    shares, unknown, confidences = _by_class(prediction, sure.get("confidence"), labels.num_classes)
     return Answer(
         model=opened.name,
         labels=labels,
@@ -224,14 +227,17 @@ def _load(opened: Opened, given: Given, size: tuple[int, int], labels: LabelMap 
         raise UserError(given.call(error)) from error
 
 
-def _by_class(prediction: np.ndarray, confidence: np.ndarray, classes: int) -> tuple[np.ndarray, float, np.ndarray]:
+def _by_class(
+    prediction: np.ndarray, confidence: np.ndarray | None, classes: int
+) -> tuple[np.ndarray, float, np.ndarray]:
     """Return (each class's share, the share without a class, each class's mean confidence)."""
     counts, sums = np.zeros(256), np.zeros(256)
     for rows in _strips(prediction):
         counts += np.bincount(prediction[rows].ravel(), minlength=256)
-        sums += np.bincount(prediction[rows].ravel(), weights=confidence[rows].ravel(), minlength=256)
+        if confidence is not None:
+            sums += np.bincount(prediction[rows].ravel(), weights=confidence[rows].ravel(), minlength=256)
     total = counts.sum()
-    means = np.divide(sums, counts, out=np.full(256, np.nan), where=counts > 0)
+    means = np.divide(sums, counts, out=np.full(256, np.nan), where=(counts > 0) & (confidence is not None))
     return counts[:classes] / total, float(counts[classes:].sum() / total), means[:classes]
 
 

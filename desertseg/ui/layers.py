@@ -28,7 +28,8 @@ class Layers:
         frame: JPEG.
         classes: PNG; red is the class, green its truth, blue the class without a threshold; 255 = none.
         sureness: PNG; red is the probability of the class, green the entropy, each times 255.
-        has_truth: whether green means anything.
+        has_truth: whether the green of the classes means anything.
+        has_sureness: whether the model gave probabilities.
     """
 
     size: tuple[int, int]
@@ -36,6 +37,7 @@ class Layers:
     classes: str
     sureness: str
     has_truth: bool
+    has_sureness: bool = True
 
 
 def draw_layers(
@@ -51,20 +53,22 @@ def draw_layers(
         image: uint8 RGB (H, W, 3).
         prediction: uint8 (H, W), 255 = unknown.
         guess: uint8 (H, W), the class before a threshold made it unknown.
-        sure: "confidence" and "entropy", float32 (H, W) in 0..1.
+        sure: "confidence" and "entropy", float32 (H, W) in 0..1; empty of a model without probabilities.
         truth: uint8 (H, W), 255 = ignore, or None.
     """
     scale = min(1.0, WIDEST / max(image.shape[:2]))
     size = max(1, round(image.shape[0] * scale)), max(1, round(image.shape[1] * scale))
     nothing = np.full(size, IGNORE_INDEX, np.uint8)
     classes = [resize_labels(prediction, size), nothing if truth is None else resize_labels(truth, size)]
-    levels = [_quantise(resize_labels(sure[name], size)) for name in ("confidence", "entropy")]
+    empty = np.zeros(size, np.uint8)
+    levels = [_quantise(resize_labels(sure[n], size)) if sure else empty for n in ("confidence", "entropy")]
     return Layers(
         size=size,
         frame=_encode(resize_image(image, size), ".jpg", [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]),
         classes=_encode(np.dstack([*classes, resize_labels(guess, size)]), ".png"),
-        sureness=_encode(np.dstack([*levels, np.zeros(size, np.uint8)]), ".png"),
+        sureness=_encode(np.dstack([*levels, empty]), ".png"),
         has_truth=truth is not None,
+        has_sureness=bool(sure),
     )
 
 

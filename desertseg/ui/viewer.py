@@ -51,6 +51,7 @@ def _describe(answer: Answer) -> dict[str, Any]:
         "maps": layers.classes,
         "sureness": layers.sureness,
         "truth": layers.has_truth,
+        "knows": layers.has_sureness,
         "unknown": answer.unknown,
         "classes": classes,
     }

@@ -9,11 +9,14 @@ import pytest
 
 from desertseg.data import Frame, read_mask
 from desertseg.engine import evaluate, strips
+from desertseg.engine.inference import Inference
 from desertseg.engine.predict import predict
 from desertseg.errors import UserError
 from desertseg.ui.answer import answer_frame
 from desertseg.ui.given import Given, Options
+from desertseg.ui.results import class_table
 from desertseg.ui.shelf import Opened, Shelf
+from desertseg.ui.viewer import describe
 
 
 @pytest.mark.parametrize("tta", [False, True])
@@ -146,3 +149,17 @@ def test_a_huge_frame_is_answered_once_by_strips_with_the_same_labels(
     np.testing.assert_allclose(answer.confidences, expected.confidences, rtol=1e-5)  # float32, summed in other strips
     assert answer.timing.runs == 0
     assert answer.timing.milliseconds == pytest.approx(1000 * answer.timing.first)
+
+
+def test_a_model_that_gives_classes_alone_is_not_asked_how_sure_it_is(
+    good: Opened, given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = answer_frame(good, given, Options())
+    monkeypatch.setattr(Inference, "knows_probabilities", False)
+    answer = answer_frame(good, given, Options())
+    np.testing.assert_array_equal(answer.prediction, expected.prediction)
+    assert answer.remarks == ("This file gives classes alone, so nothing is said of how sure it is.",)
+    assert np.isnan(answer.confidences).all()
+    assert (expected.layers.has_sureness, answer.layers.has_sureness) == (True, False)
+    assert {row[-1].text for row in class_table(answer).rows} == {"–"}
+    assert not describe([answer])["panes"][0]["knows"]

@@ -42,6 +42,7 @@ async function pixels(uri) {
 
 function available(layer) {
   if (layer === "truth" || layer === "errors") return panes.some(pane => pane.truth);
+  if (layer === "confidence" || layer === "entropy") return panes.some(pane => pane.knows);
   if (layer === "cost") return panes.some(pane => pane.classes.some(c => c.cost !== null));
   if (layer === "changes") return panes.length > 1;
   return true;
@@ -93,8 +94,9 @@ function painter(pane, layer) {
 function draw(pane) {
   const context = pane.canvas.getContext("2d"), {base, width, height} = pane;
   const picture = context.createImageData(width, height), out = picture.data;
-  const layer = available(state.layer) && !(pane.truth === false && ["truth", "errors"].includes(state.layer))
-    ? state.layer : "frame";
+  const lacks = !pane.truth && ["truth", "errors"].includes(state.layer)
+    || !pane.knows && ["confidence", "entropy"].includes(state.layer);
+  const layer = available(state.layer) && !lacks ? state.layer : "frame";
   const paint = painter(pane, layer), pale = layer === "errors" || layer === "changes";
   for (let p = 0, i = 0; p < width * height; p++, i += 4) {
     let r = base[i], g = base[i + 1], b = base[i + 2];
@@ -145,10 +147,10 @@ function describe(pane, p) {
   const name = index => pane.classes[index].name;
   const swatch = index => make("i", {class: "swatch", style: "background:" + (index === NONE ? "#000" : rgb(pane.classes[index].color))});
   lines.push(make("span", {class: "line main"}, swatch(c),
-    c === NONE ? "unknown, perhaps " + name(guess) : name(c), make("b", {}, percent(sure))));
+    c === NONE ? "unknown, perhaps " + name(guess) : name(c), pane.knows ? make("b", {}, percent(sure)) : ""));
   if (pane.truth) lines.push(make("span", {class: "line"}, t === NONE ? "" : swatch(t),
     "truth: " + (t === NONE ? "ignored" : name(t)), t !== NONE && t !== c ? make("em", {}, "wrong") : ""));
-  if (state.layer === "entropy") lines.push(make("span", {class: "line"}, "entropy " + (pane.sure[4 * p + 1] / 255).toFixed(2)));
+  if (state.layer === "entropy" && pane.knows) lines.push(make("span", {class: "line"}, "entropy " + (pane.sure[4 * p + 1] / 255).toFixed(2)));
   if (state.layer === "cost" && c !== NONE) lines.push(make("span", {class: "line"},
     pane.classes[c].cost === null ? "no cost" : "cost " + pane.classes[c].cost + " of 100"));
   return lines;
