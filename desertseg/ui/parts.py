@@ -16,7 +16,7 @@ def make_viewer() -> gr.HTML:
     return gr.HTML(
         describe([]),
         html_template=TEMPLATE,
-        js_on_load=read_static("viewer.js"),
+        js_on_load=read_static("paint.js") + read_static("viewer.js"),
         apply_default_css=False,
         elem_id="viewer",
     )
