@@ -90,8 +90,10 @@ def export(format_: str, data: str | None, split: str, **options: Any) -> None:
       desertseg export --model runs/a/best.keras --format openvino --out desert.xml --dtype float16 --flip
     """
     with without_banner():
-        from desertseg.export import export_model
+        from desertseg.export import export_model, prepare
         from desertseg.export.cost import find_scored, measure_cost
+
+        prepare(format_)
     from desertseg.terminal import progress_line
 
     scored = find_scored(data, split, options["calibrate"])
@@ -105,6 +107,7 @@ def export(format_: str, data: str | None, split: str, **options: Any) -> None:
 
 
 def _describe(done: Export) -> list[str]:
+    from desertseg.errors import plural
     from desertseg.terminal import format_bytes
 
     plan, comparison, timing = done.plan, done.comparison, done.timing
@@ -119,7 +122,7 @@ def _describe(done: Export) -> list[str]:
         f"  takes      {takes}",
         f"  answers    {gives}{', the mean over image and mirror' if plan.flip else ''}",
         f"  compared   {_share(comparison.agreement)} of the pixels have the model's class{differs}",
-        f"             {comparison.frames} procedural frames of {sizes}, against Keras on {done.backend}",
+        f"             {plural(comparison.frames, 'procedural frame')} of {sizes}, against Keras on {done.backend}",
         f"  latency    {1e3 * timing.exported:.2f} ms, Keras on {done.backend} {1e3 * timing.keras:.2f} ms: "
         f"{ratio:.2f} times as fast",
         f"             {measured}",

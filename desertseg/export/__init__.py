@@ -4,7 +4,7 @@ from desertseg.backend import default_backend
 
 default_backend()
 
-from desertseg.export.export import AGREEMENT, Export, ExportError, export_model  # noqa: E402
+from desertseg.export.export import AGREEMENT, Export, ExportError, export_model, prepare  # noqa: E402
 from desertseg.export.plan import DTYPES, FREE, Plan  # noqa: E402
 
-__all__ = ["AGREEMENT", "DTYPES", "FREE", "Export", "ExportError", "Plan", "export_model"]
+__all__ = ["AGREEMENT", "DTYPES", "FREE", "Export", "ExportError", "Plan", "export_model", "prepare"]

@@ -10,7 +10,7 @@ from typing import Any
 from desertseg import __version__
 from desertseg.backend import default_backend
 from desertseg.engine.checkpoint import fitting, load_segmenter
-from desertseg.errors import UserError
+from desertseg.errors import UserError, suggest
 from desertseg.export.carry import carry
 from desertseg.export.child import write_program
 from desertseg.export.comparison import Comparison, Reference, Timing
@@ -20,16 +20,16 @@ from desertseg.export.place import check_place, placing
 from desertseg.export.plan import Plan, make_plan, widened
 from desertseg.export.quantise import find_calibration, quantise
 from desertseg.models import Segmenter
-from desertseg.runtimes import FORMATS, Exported, Facts, load_exported, need, pack_pair
+from desertseg.runtimes import FORMATS, Exported, Facts, check_installed, load_exported, need, pack_pair
 
 AGREEMENT = 0.999  # the share of pixels whose class must be the model's
 _TESTED = 8  # every eighth pixel of a row has its logits in the self-test
-_RUNTIMES = {
-    "onnx": ("onnx", "tf2onnx", "onnxruntime"),
-    "savedmodel": ("tensorflow",),
-    "litert": ("tensorflow", "ai_edge_litert.interpreter"),
-    "openvino": ("onnx", "tf2onnx", "openvino"),
-    "stablehlo": ("jax",),
+_MADE_BY = {
+    "onnx": ("tensorflow", "tf2onnx", "onnx", "onnxruntime"),
+    "savedmodel": (),
+    "litert": ("tensorflow", "ai_edge_litert"),
+    "openvino": ("tensorflow", "tf2onnx", "onnx", "openvino"),
+    "stablehlo": (),
 }
 
 
@@ -104,10 +104,9 @@ def export_model(
         raise UserError(
             f"calibration is for int8, and the dtype is {dtype}; leave --calibrate out, or take --dtype int8"
         )
+    prepare(format)
     make_plan(format, None, size, batch, dtype=dtype, answer=answer, input=input, flip=flip)
     place = check_place(out, format, overwrite)
-    for package in _RUNTIMES[format]:
-        need(package, FORMATS[format].extra, f"{format} is made and checked")
     frames = find_calibration(calibrate) if calibrate is not None else []
     segmenter = load_segmenter(model)
     plan = make_plan(format, segmenter.size, size, batch, dtype=dtype, answer=answer, input=input, flip=flip)
@@ -128,6 +127,21 @@ def export_model(
         runtime = exported.runtime
         del exported  # it may keep the files open that are moved now
     return Export(place, plan, runtime, written, comparison, timing, default_backend())
+
+
+def prepare(format: str) -> None:
+    """Refuse a format whose packages are not installed; import TensorFlow where this process is to run it.
+
+    Raises:
+        UserError: no such format, or a package is missing; the message says what to install.
+    """
+    if format not in FORMATS:
+        raise UserError(f"there is no format '{format}'{suggest(format, FORMATS)}; there are {', '.join(FORMATS)}")
+    purpose = f"{format} is made and checked"
+    for package in _MADE_BY[format]:
+        check_installed(package, None if package == "tensorflow" else FORMATS[format].extra, purpose)
+    if format in ("savedmodel", "stablehlo"):
+        need({"savedmodel": "tensorflow", "stablehlo": "jax"}[format], None, purpose)
 
 
 def _make(segmenter: Segmenter, plan: Plan, made: Path, frames: list[Path], size: tuple[int, int]) -> None:

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from desertseg.errors import UserError, suggest
-from desertseg.runtimes import FORMATS
 from desertseg.runtimes.facts import ANSWERS, INPUTS
 
 DTYPES = ("float32", "float16", "int8")
@@ -78,10 +77,8 @@ def make_plan(
         **options: the rest of `Plan`.
 
     Raises:
-        UserError: no such format or value, or an option that the format lacks.
+        UserError: no such value, or an option that the format lacks.
     """
-    if format not in FORMATS:
-        raise UserError(f"there is no format '{format}'{suggest(format, FORMATS)}; there are {', '.join(FORMATS)}")
     suited = format in _OF_ONE_SIZE
     if size is None:
         size = trained if suited and trained else FREE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from desertseg.data import find_frames, letterbox, read_image
 from desertseg.data.folders import find_images
 from desertseg.errors import UserError
 from desertseg.export.half import after_the_weights, before_the_weights
+from desertseg.export.quiet import quiet
 from desertseg.runtimes import need
 
 FRAMES = 64  # that calibrate: more change the ranges little, and each is computed once
@@ -59,8 +59,7 @@ def quantise(source: Path, path: Path, frames: Sequence[Path], size: tuple[int, 
     onnx, quantization = need("onnx", "onnx", purpose), need("onnxruntime.quantization", "onnx", purpose)
     graph = onnx.load(source).graph
     padding = [node.name for node in graph.node if node.op_type == "Pad"]  # a pooling's is -inf, which has no range
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of its own use of NumPy
+    with quiet():
         quantization.quantize_static(
             source,
             path,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from desertseg.errors import UserError
 from desertseg.export.plan import Plan
 from desertseg.export.program import as_computed, make_program
+from desertseg.export.quiet import quiet
 from desertseg.layers.form import single_forms
 from desertseg.models import Segmenter
 from desertseg.runtimes import need
@@ -40,7 +38,7 @@ def write_onnx(segmenter: Segmenter, plan: Plan, path: Path) -> None:
     onnx, tf2onnx = need("onnx", "onnx", purpose), need("tf2onnx", "onnx", purpose)
     _check_bytes(segmenter, "ONNX")
     traced = _trace(as_computed(segmenter, plan), plan)
-    with single_forms(), _quiet("tf2onnx"):
+    with single_forms(), quiet("tf2onnx"):
         model, _ = tf2onnx.convert.from_function(traced, input_signature=traced.input_signature, opset=OPSET)
     _name_axes(model.graph, plan)
     onnx.checker.check_model(model)
@@ -93,15 +91,3 @@ def _check_bytes(segmenter: Segmenter, kind: str) -> None:
         raise UserError(
             f"the weights are {held / 2**30:.1f} GiB and one {kind} file holds 2; choose --format savedmodel"
         )
-
-
-@contextlib.contextmanager
-def _quiet(name: str) -> Iterator[None]:
-    """Keep a package's logger from telling each of its passes."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

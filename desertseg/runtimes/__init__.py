@@ -3,7 +3,7 @@
 from desertseg.runtimes.exported import Exported, SelfTest, is_exported, load_exported
 from desertseg.runtimes.facts import Facts, pack_pair
 from desertseg.runtimes.formats import FORMATS, Format, find_format
-from desertseg.runtimes.packages import need
+from desertseg.runtimes.packages import check_installed, need
 
 __all__ = [
     "FORMATS",
@@ -11,6 +11,7 @@ __all__ = [
     "Facts",
     "Format",
     "SelfTest",
+    "check_installed",
     "find_format",
     "is_exported",
     "load_exported",

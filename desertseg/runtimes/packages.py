@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from desertseg.errors import UserError
@@ -22,7 +23,20 @@ def need(module: str, extra: str | None, purpose: str) -> Any:
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
-        wanted = "desertseg" if extra is None else f"desertseg[{extra}]"
-        raise UserError(
-            f"{purpose} by {module.split('.')[0]}, and there is no module '{error.name}'; pip install '{wanted}'"
-        ) from error
+        raise _missing(module, error.name or module, extra, purpose) from error
+
+
+def check_installed(module: str, extra: str | None, purpose: str) -> None:
+    """Refuse, as `need` does, but without importing anything, a package that is not installed.
+
+    Raises:
+        UserError: as `need`.
+    """
+    package = module.split(".")[0]
+    if find_spec(package) is None:
+        raise _missing(module, package, extra, purpose)
+
+
+def _missing(module: str, missing: str, extra: str | None, purpose: str) -> UserError:
+    wanted = "desertseg" if extra is None else f"desertseg[{extra}]"
+    return UserError(f"{purpose} by {module.split('.')[0]}, and there is no module '{missing}'; pip install '{wanted}'")
