@@ -14,7 +14,7 @@ KERAS_TESTS := tests/augment tests/engine tests/layers tests/losses tests/metric
 
 export TF_CPP_MIN_LOG_LEVEL := 2
 
-.PHONY: venv demo test test-ui lint parity slow clean
+.PHONY: venv demo test test-exports test-ui lint parity slow clean
 
 venv: $(VENV)/.base
 
@@ -60,6 +60,14 @@ $(VENV)/.ui: $(VENV)/.test
 test-ui: $(VENV)/.ui
 	@test -x $(CHROMIUM) || { echo "no Chromium at $(CHROMIUM): apt install chromium, or make test-ui CHROMIUM=..."; exit 1; }
 	KERAS_BACKEND=jax CHROMIUM=$(CHROMIUM) $(BIN)/pytest -m browser tests/report tests/ui
+
+# Every format on its own runtime, and every architecture of the zoo in ONNX.
+$(VENV)/.exports: $(VENV)/.test
+	$(PIP) --editable '.[test,litert,openvino]'
+	touch $@
+
+test-exports: $(VENV)/.exports
+	KERAS_BACKEND=jax $(BIN)/pytest -m exports tests/export
 
 parity: $(VENV)/.parity
 	for backend in $(PARITY_BACKENDS); do \
