@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -97,6 +98,25 @@ def test_predict_takes_the_file_as_it_takes_the_model(written: Export, model: Pa
     ]
     assert masks[0].dtype == np.uint16
     assert (masks[0] == masks[1]).mean() >= 0.999
+
+
+def test_the_example_labels_a_video_without_desertseg(written: Export, tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "examples" / "onnx_camera.py"
+    assert len(example.read_text().splitlines()) <= 60
+    writer = cv2.VideoWriter(str(tmp_path / "drive.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), 5, (96, 64))
+    for _ in range(3):
+        writer.write(IMAGES[0, :64].repeat(2, axis=1)[:, :96])
+    writer.release()
+    program = (
+        f"import sys, runpy; sys.modules['desertseg'] = None; runpy.run_path({str(example)!r}, run_name='__main__')"
+    )
+    command = [sys.executable, "-c", program, str(written.path), str(tmp_path / "drive.mp4"), str(tmp_path / "out.mp4")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "3 frames" in done.stdout
+    assert sum(float(line.split("%")[0]) for line in done.stdout.splitlines()[1:]) == pytest.approx(100, abs=0.1)
+    film = cv2.VideoCapture(str(tmp_path / "out.mp4"))
+    assert [film.get(cv2.CAP_PROP_FRAME_COUNT), film.read()[1].shape] == [3, (64, 96, 3)]
 
 
 @pytest.mark.usefixtures("copied")
