@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from desertseg.layers.form import uses_fast_form
+from desertseg.layers.form import uses_fast_form, uses_single_form
 
 
 @keras.saving.register_keras_serializable("desertseg")
@@ -19,7 +19,7 @@ class GELU(keras.layers.Layer):
     """
 
     def call(self, inputs: Any) -> Any:
-        if not uses_fast_form():
+        if not (uses_fast_form() or uses_single_form()):  # ONNX has no complement of the error function
             return ops.gelu(inputs, approximate=False)
         x = ops.cast(inputs, "float32")
         return ops.cast(x * (0.5 + 0.5 * ops.erf(x * math.sqrt(0.5))), inputs.dtype)

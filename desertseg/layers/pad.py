@@ -23,7 +23,11 @@ class PadToMultiple(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         _, height, width, _ = ops.shape(inputs)
-        return ops.pad(inputs, ((0, 0), (0, -height % self.multiple), (0, -width % self.multiple), (0, 0)))
+        return ops.pad(inputs, ((0, 0), (0, self._missing(height)), (0, self._missing(width)), (0, 0)))
+
+    def _missing(self, length: Any) -> Any:
+        """Return `-length % multiple` without a negative number, whose remainder exported graphs compute otherwise."""
+        return (self.multiple - length % self.multiple) % self.multiple
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         size = [n if n is None else n + -n % self.multiple for n in input_shape[1:3]]

@@ -74,7 +74,7 @@ def _window_weights(length: Any, grid: int) -> Any:
     """Return float32 (grid, length): one over a window's length inside it, 0 outside."""
     index = ops.arange(grid, dtype="int32")
     start = index * length // grid
-    stop = -(-(index + 1) * length // grid)
+    stop = ((index + 1) * length + grid - 1) // grid
     position = ops.arange(length, dtype="int32")
     inside = (position >= start[:, None]) & (position < stop[:, None])
     return ops.cast(inside, "float32") / ops.cast(stop - start, "float32")[:, None]
