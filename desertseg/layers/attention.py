@@ -28,15 +28,19 @@ class Attention(keras.layers.Layer):
         self.num_heads = num_heads
 
     def call(self, queries: Any, keys: Any, values: Any) -> Any:
-        shape = ops.shape(queries)
+        batch, channels = ops.shape(queries)[0], queries.shape[-1]
         queries, keys, values = (self._divide(x) for x in (queries, keys, values))
         attend = _attend_fast if uses_fast_form() else _attend_plain
-        return ops.reshape(ops.transpose(attend(queries, keys, values), (0, 2, 1, 3)), shape)
+        return ops.reshape(ops.transpose(attend(queries, keys, values), (0, 2, 1, 3)), (batch, -1, channels))
 
     def _divide(self, tokens: Any) -> Any:
-        """Return (B, heads, N, C / heads)."""
-        shape = ops.shape(tokens)
-        heads = ops.reshape(tokens, (shape[0], shape[1], self.num_heads, tokens.shape[-1] // self.num_heads))
+        """Return (B, heads, N, C / heads).
+
+        N is left to the reshape: where it is not known yet, tf2onnx merges this with a reshape before it, and would
+        then read N off the picture.
+        """
+        batch, channels = ops.shape(tokens)[0], tokens.shape[-1]
+        heads = ops.reshape(tokens, (batch, -1, self.num_heads, channels // self.num_heads))
         return ops.transpose(heads, (0, 2, 1, 3))
 
     def compute_output_shape(self, queries_shape: tuple, keys_shape: tuple, values_shape: tuple) -> tuple:
