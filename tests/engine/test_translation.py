@@ -99,10 +99,13 @@ def test_masks_of_another_map_are_scored_as_by_hand(renumbered: Path, tmp_path: 
 class Guesser:
     """Answers any frame with labels of Falcon that follow from where a pixel lies, as `Inference` does."""
 
-    views = Views()
+    views, knows_probabilities = Views(), True
 
     def __init__(self, segmenter: object, views: object) -> None:
         self.segmenter = segmenter
+
+    def check(self, want: object) -> None:
+        """It can give whatever it is asked for."""
 
     def answer(self, images: np.ndarray, box: Box, size: tuple[int, int], want: object, **rest: object) -> dict:
         labels = np.tile(guess(size), (len(images), 1, 1))
@@ -124,8 +127,8 @@ def test_a_model_is_scored_as_its_own_matrix_with_rows_and_columns_added_up(
 ) -> None:
     segmenter = SimpleNamespace(labels=FALCON, size=(32, 64), recipe=None)
     module = import_module("desertseg.engine.evaluate")
-    monkeypatch.setattr(module, "load_segmenter", lambda model: segmenter)
-    monkeypatch.setattr(module, "Inference", Guesser)
+    monkeypatch.setattr(module, "load_model", lambda model: segmenter)
+    monkeypatch.setattr(module, "open_inference", Guesser)
     result = evaluate("a", renumbered, split=None, mapping=MAPPING, suppress=["Sky"], out=tmp_path, progress=False)
     plain = np.zeros((10, 10), np.int64)
     for frame in find_frames(tiny_desert, "val"):
