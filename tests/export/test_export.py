@@ -17,6 +17,7 @@ from desertseg.export import export as module
 from desertseg.models import Segmenter
 from desertseg.runtimes import Exported, load_exported
 
+pytestmark = pytest.mark.xdist_group("export")  # one worker, so that TensorFlow writes the file once
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 70, 50, 3), dtype=np.uint8)
 
 
